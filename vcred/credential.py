@@ -48,7 +48,8 @@ class Content:
 class KeyBinding:
     """The holder's signature over this very presentation.
 
-    ``nonce`` is the verifier's, as its bytes; ``None`` if the format and the flow carry none.
+    ``nonce`` is the verifier's, as its bytes; ``None`` if the format and the flow carry none. ``expires_at`` is
+    what the holder may have added, for a verifier to compare with its time; ``not_before`` is never after ``issued_at``.
     """
 
     audience: str
@@ -57,6 +58,8 @@ class KeyBinding:
     alg: str
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    not_before: int | None = None
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
