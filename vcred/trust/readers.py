@@ -1,0 +1,143 @@
+"""Who is asking: readers (verifiers' identities) that the bundle knows, and strangers.
+
+A registered reader is listed in the bundle by its certificate, or certified by an authority of purpose ``reader``.
+Its name comes from there. A stranger may ask too, but has no name here: what an unvouched certificate calls itself
+is not shown, however much it looks like a bank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vcred.errors import RefusedError, TrustError
+from vcred.formats._wire import epoch
+from vcred.reasons import ReasonCode
+from vcred.trust.content import Names
+from vcred.trust.profile import Purpose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from vcred.keys import PublicKey
+    from vcred.trust.content import Authority, ReaderEntry
+    from vcred.trust.x509 import Certificate, VerifiedChain
+
+__all__ = ["ReaderIndex", "VerifiedReader"]
+
+_PREFIX = "x509_hash:"
+_STRANGER = Names(ko="등록되지 않은 요청자", en="Unregistered requester")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedReader:
+    """Who holds ``key``. Unless ``registered``, nobody vouches for them, and ``name`` says just that.
+
+    ``policies`` are the ids of the policies the reader is registered for.
+    """
+
+    client_id: str
+    registered: bool
+    key: PublicKey
+    policies: frozenset[str]
+    names: Names = field(repr=False)
+
+    def name(self, lang: str) -> str:
+        """The name to show, in ``ko`` or ``en``."""
+        return self.names.text(lang)
+
+
+class ReaderIndex:
+    """Every reader of a bundle."""
+
+    def __init__(self, authorities: Iterable[Authority], readers: Iterable[ReaderEntry], *, production: bool) -> None:
+        """Raises ``TrustError`` when a certificate cannot be read or is not a reader's."""
+        from vcred.trust.x509 import (  # noqa: PLC0415 - X.509 loads with the first bundle
+            check_leaf,
+            read_certificate,
+            x509_hash,
+        )
+
+        self._production = production
+        self._owners: dict[bytes, Authority] = {}
+        self._entries: dict[str, tuple[ReaderEntry, Certificate]] = {}
+        try:
+            for authority in authorities:
+                if authority.purpose is Purpose.READER:
+                    for anchor in authority.anchors:
+                        read_certificate(anchor, "anchor")
+                        self._owners[anchor] = authority
+            for entry in readers:
+                certificate = read_certificate(entry.certificate, "reader")
+                check_leaf(certificate, purpose=Purpose.READER, path="reader")
+                self._entries[_PREFIX + x509_hash(entry.certificate)] = (entry, certificate)
+        except RefusedError as error:
+            raise TrustError(f"the bundle is wrong: {error}") from error
+
+    def find(self, *, client_id: str, x5c: tuple[bytes, ...], at: datetime) -> VerifiedReader:
+        """The reader ``client_id`` (``x509_hash:...``) means; ``x5c`` is what it sent, if anything.
+
+        Raises ``RefusedError`` with ``reader_untrusted``, ``chain``, ``limit``, ``test_key`` or ``key_withdrawn``.
+        """
+        from vcred.trust.x509 import x509_hash  # noqa: PLC0415 - X.509 loads with the first bundle
+
+        if x5c and client_id != _PREFIX + x509_hash(x5c[0]):
+            raise RefusedError(ReasonCode.READER_UNTRUSTED, "client_id", "not the hash of the reader's certificate")
+        if client_id in self._entries:
+            return self._registered(client_id, at)
+        if not x5c:
+            raise RefusedError(ReasonCode.READER_UNTRUSTED, "client_id", "no reader of the bundle has this id")
+        return self._presented(client_id, x5c, at)
+
+    def _registered(self, client_id: str, at: datetime) -> VerifiedReader:
+        entry, certificate = self._entries[client_id]
+        if entry.withdrawn_at is not None and epoch(at) >= entry.withdrawn_at:
+            raise RefusedError(ReasonCode.KEY_WITHDRAWN, "client_id", "the reader is withdrawn")
+        if entry.test and self._production:
+            raise RefusedError(ReasonCode.TEST_KEY, "client_id", "a test reader, and the bundle is for production")
+        _check_dates(certificate, at)
+        return VerifiedReader(
+            client_id=client_id,
+            registered=True,
+            key=certificate.key,
+            policies=entry.policies,
+            names=entry.names,
+        )
+
+    def _presented(self, client_id: str, x5c: tuple[bytes, ...], at: datetime) -> VerifiedReader:
+        from vcred.trust.x509 import check_leaf, read_certificate, verify_chain  # noqa: PLC0415 - as above
+
+        try:
+            return self._certified(client_id, verify_chain(x5c, tuple(self._owners), purpose=Purpose.READER, at=at), at)
+        except RefusedError as error:
+            if error.code is not ReasonCode.UNTRUSTED:
+                raise
+        leaf = read_certificate(x5c[0], "x5c[0]")
+        check_leaf(leaf, purpose=Purpose.READER, path="x5c[0]")
+        _check_dates(leaf, at)
+        return VerifiedReader(
+            client_id=client_id, registered=False, key=leaf.key, policies=frozenset(), names=_STRANGER
+        )
+
+    def _certified(self, client_id: str, verified: VerifiedChain, at: datetime) -> VerifiedReader:
+        authority = self._owners[verified.anchor]
+        if any(each.kid is None or each.kid in verified.kids for each in authority.withdrawn):
+            raise RefusedError(ReasonCode.KEY_WITHDRAWN, "x5c", "a key on the path is withdrawn")
+        if authority.test and self._production:
+            raise RefusedError(ReasonCode.TEST_KEY, "x5c", "a test authority, and the bundle is for production")
+        if not authority.valid_from <= epoch(at) <= authority.valid_until:
+            raise RefusedError(ReasonCode.CHAIN, "x5c", "the authority does not certify readers at this time")
+        organisations = verified.leaf.organisations or verified.leaf.dns_names or verified.leaf.uris
+        return VerifiedReader(
+            client_id=client_id,
+            registered=True,
+            key=verified.leaf.key,
+            policies=frozenset(),
+            names=Names(ko=organisations[0], en=organisations[-1]),
+        )
+
+
+def _check_dates(certificate: Certificate, at: datetime) -> None:
+    if not certificate.not_before <= epoch(at) <= certificate.not_after:
+        raise RefusedError(ReasonCode.CHAIN, "x5c", "the reader's certificate is not valid at this time")

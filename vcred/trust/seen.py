@@ -1,0 +1,187 @@
+"""What this installation has seen of a trust bundle: versions it must not fall below, and the latest time.
+
+Rules:
+
+1. A role's version never goes down, and one version has one content (``BundleRollback``).
+2. When a newer root changes the keys of a role, that role's memory is dropped: a stolen key that pushed the version
+   to the maximum is recovered from by rotating it (TUF specification 5.3.11). Rotating the snapshot's keys drops the
+   memory of targets too, because the snapshot is what vouches for the version of targets.
+3. The last seen time only moves forward.
+
+A ``SeenState`` is a value. On disk it is a small JSON file beside the bundle, replaced atomically; a damaged file is
+an error, never a fresh start.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from vcred.errors import BundleRollback, MalformedError, TrustError
+from vcred.formats._wire import dump_json, epoch, parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+__all__ = ["ROLES", "RoleSeen", "SeenMemory", "SeenState", "read_seen", "write_seen"]
+
+ROLES = ("root", "timestamp", "snapshot", "targets")
+"""The order in which TUF loads them."""
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+_MAX_BYTES = 65536
+_WRITE_EVERY = 60
+"""Seconds of progress before the last seen time is written again: no disk write per verification."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleSeen:
+    """The highest version of one role, the SHA-256 of its file, and the ids of the keys it was signed under."""
+
+    version: int
+    sha256: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenState:
+    """The memory. ``SeenState()`` is that of an installation which has seen nothing yet."""
+
+    roles: Mapping[str, RoleSeen] = field(default_factory=lambda: MappingProxyType({}))
+    last_seen: int | None = None
+
+    def accept(self, roles: Mapping[str, RoleSeen]) -> SeenState:
+        """The memory after seeing ``roles``. Raises ``BundleRollback`` (rules 1 and 2)."""
+        rotated = _rotated(self.roles, roles)
+        for role in ROLES:
+            known, offered = self.roles.get(role), roles[role]
+            if known is None or role in rotated:
+                continue
+            if offered.version < known.version:
+                raise BundleRollback(f"{role} version {offered.version}: version {known.version} has been seen")
+            if offered.version == known.version and offered.sha256 != known.sha256:
+                raise BundleRollback(f"{role} version {offered.version} has been seen with other content")
+        return replace(self, roles=MappingProxyType(dict(roles)))
+
+    def observe(self, at: datetime) -> SeenState:
+        """The memory after the time ``at`` (rule 3)."""
+        now = epoch(at)
+        return self if self.last_seen is not None and now <= self.last_seen else replace(self, last_seen=now)
+
+    def to_json(self) -> bytes:
+        """The memory as ``parse`` reads it."""
+        return dump_json(
+            {
+                "format": 1,
+                "last_seen": self.last_seen,
+                "roles": {
+                    name: {"version": role.version, "sha256": role.sha256, "keys": list(role.keys)}
+                    for name, role in self.roles.items()
+                },
+            }
+        )
+
+    @classmethod
+    def parse(cls, raw: bytes) -> SeenState:
+        """Read what ``to_json`` wrote. Raises ``TrustError`` for anything else."""
+        try:
+            body = parse_json(raw, "", max_bytes=_MAX_BYTES, max_depth=6)
+        except MalformedError as error:
+            raise TrustError(f"the memory of seen bundles is damaged: {error.code.value}") from error
+        if not isinstance(body, dict) or set(body) != {"format", "last_seen", "roles"} or body["format"] != 1:
+            raise TrustError("the memory of seen bundles is damaged: not in our format")
+        last_seen, roles = body["last_seen"], body["roles"]
+        if not (last_seen is None or type(last_seen) is int) or not isinstance(roles, dict):
+            raise TrustError("the memory of seen bundles is damaged: not in our format")
+        if roles and set(roles) != set(ROLES):
+            raise TrustError("the memory of seen bundles is damaged: roles")
+        return cls(roles=MappingProxyType({name: _role(value) for name, value in roles.items()}), last_seen=last_seen)
+
+
+class SeenMemory:
+    """The one mutable thing: the present ``SeenState``, and the file it is kept in, if any."""
+
+    def __init__(self, state: SeenState, *, path: Path | None) -> None:
+        """``state`` is what has been written to ``path`` already."""
+        self.state = state
+        self._path = path
+        self._written = state.last_seen
+
+    def observe(self, at: datetime) -> None:
+        """Remember that ``at`` has passed. Written at most once a minute. Raises ``TrustError``."""
+        self.state = self.state.observe(at)
+        last = self.state.last_seen
+        if self._path is None or last is None:
+            return
+        if self._written is None or last >= self._written + _WRITE_EVERY:
+            write_seen(self._path, self.state)
+            self._written = last
+
+
+def read_seen(path: Path) -> SeenState:
+    """The memory stored at ``path``; an empty one if there is no file. Raises ``TrustError``."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return SeenState()
+    except OSError as error:
+        raise TrustError(f"{path}: {error.strerror}") from error
+    try:
+        return SeenState.parse(raw)
+    except TrustError as error:
+        raise TrustError(f"{path}: {error}") from error
+
+
+def write_seen(path: Path, state: SeenState) -> None:
+    """Replace the memory at ``path`` in one step: after a crash it is the old one or this one.
+
+    Raises ``TrustError`` when it cannot be written: a bundle is not used without its memory.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(state.to_json())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise TrustError(f"{path}: the memory of seen bundles cannot be written: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _rotated(known: Mapping[str, RoleSeen], offered: Mapping[str, RoleSeen]) -> frozenset[str]:
+    if "root" not in known or offered["root"].version <= known["root"].version:
+        return frozenset()
+    changed = {role for role in ROLES[1:] if known[role].keys != offered[role].keys}
+    return frozenset(changed | {"targets"} if "snapshot" in changed else changed)
+
+
+def _role(value: Any) -> RoleSeen:
+    if not isinstance(value, dict) or set(value) != {"version", "sha256", "keys"}:
+        raise TrustError("the memory of seen bundles is damaged: role")
+    version, sha256, keys = value["version"], value["sha256"], value["keys"]
+    if type(version) is not int or version < 1 or not isinstance(sha256, str) or not _HEX.fullmatch(sha256):
+        raise TrustError("the memory of seen bundles is damaged: version")
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise TrustError("the memory of seen bundles is damaged: keys")
+    return RoleSeen(version=version, sha256=sha256, keys=tuple(keys))
