@@ -1,1 +1,65 @@
-"""TBD."""
+"""The verifier: makes a request, checks the answer, says why. No network needed.
+
+The names below are imported when they are first used, so that ``import verifier`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vcred.presentation import Challenge, MaxAge
+    from verifier.identity import ReaderIdentity
+    from verifier.policy import HolderBinding, RrnLevel, VerificationPolicy
+    from verifier.requests import MemoryRequestStore, OpenRequest, RequestStore, SqliteRequestStore
+    from verifier.result import Assurance, CertificateResult, Check, CheckStatus, VerificationResult
+    from verifier.verifier import Verifier
+
+_HOME = {
+    "Assurance": "verifier.result",
+    "CertificateResult": "verifier.result",
+    "Challenge": "vcred.presentation",
+    "Check": "verifier.result",
+    "CheckStatus": "verifier.result",
+    "HolderBinding": "verifier.policy",
+    "MaxAge": "vcred.presentation",
+    "MemoryRequestStore": "verifier.requests",
+    "OpenRequest": "verifier.requests",
+    "ReaderIdentity": "verifier.identity",
+    "RequestStore": "verifier.requests",
+    "RrnLevel": "verifier.policy",
+    "SqliteRequestStore": "verifier.requests",
+    "VerificationPolicy": "verifier.policy",
+    "VerificationResult": "verifier.result",
+    "Verifier": "verifier.verifier",
+}
+
+__all__ = [
+    "Assurance",
+    "CertificateResult",
+    "Challenge",
+    "Check",
+    "CheckStatus",
+    "HolderBinding",
+    "MaxAge",
+    "MemoryRequestStore",
+    "OpenRequest",
+    "ReaderIdentity",
+    "RequestStore",
+    "RrnLevel",
+    "SqliteRequestStore",
+    "VerificationPolicy",
+    "VerificationResult",
+    "Verifier",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'verifier' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,98 @@
+"""A policy as a DCQL query. What a policy demands beyond presence (dates, variants, rules) is ``evaluate``'s."""
+
+from __future__ import annotations
+
+from itertools import combinations, product
+from typing import TYPE_CHECKING
+
+from vcred.dcql import ClaimQuery, CredentialQuery, CredentialSet, DcqlQuery
+from vcred.errors import PolicyError
+from vcred.policy.model import HolderBinding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vcred.catalog import Catalog
+    from vcred.policy.model import Acceptable, Slot, VerificationPolicy
+
+__all__ = ["compile_policy", "slot_of"]
+
+_FORMATS = ("dc+sd-jwt", "sd-cwt")
+_MAX_OPTIONS = 64
+_FEW = 3
+
+
+def slot_of(query_id: str) -> str:
+    """The slot that a credential query of a compiled policy belongs to."""
+    return query_id.partition("-")[0]
+
+
+def compile_policy(policy: VerificationPolicy, catalog: Catalog, formats: Sequence[str]) -> DcqlQuery:
+    """The query for ``policy``: one credential query per alternative and format, sets for the choice between them.
+
+    Raises ``PolicyError`` for a type that ``catalog`` does not know, ``ValueError`` for an empty or unknown
+    format.
+    """
+    if not formats or any(one not in _FORMATS for one in formats) or len(set(formats)) != len(formats):
+        raise ValueError("formats are " + " and ".join(_FORMATS) + ", at least one, each once")
+    ids: dict[str, tuple[str, ...]] = {}
+    queries: list[CredentialQuery] = []
+    for index, slot in enumerate(policy.slots):
+        made = _slot_queries(policy, slot, index, catalog, formats)
+        ids[slot.id] = tuple(one.id for one in made)
+        queries += made
+    return DcqlQuery(credentials=tuple(queries), credential_sets=_sets(policy, ids))
+
+
+def _slot_queries(
+    policy: VerificationPolicy, slot: Slot, index: int, catalog: Catalog, formats: Sequence[str]
+) -> list[CredentialQuery]:
+    pairs = [(position, one, name) for position, one in enumerate(slot.any_of) for name in formats]
+    made = []
+    for number, (position, acceptable, name) in enumerate(pairs, start=1):
+        if acceptable.code not in catalog:
+            path = f"certificates[{index}].any_of[{position}].code"
+            raise PolicyError(policy.file, path, f"no certificate type {acceptable.code!r} in the catalogue")
+        claims, claim_sets = _claims(acceptable)
+        made.append(
+            CredentialQuery(
+                id=slot.id if len(pairs) == 1 else f"{slot.id}-{number}",
+                format=name,
+                types=(frozenset({catalog[acceptable.code].vct}),),
+                claims=claims,
+                claim_sets=claim_sets,
+                holder_binding=policy.holder_binding is HolderBinding.REQUIRED,
+            )
+        )
+    return made
+
+
+def _claims(acceptable: Acceptable) -> tuple[tuple[ClaimQuery, ...], tuple[tuple[str, ...], ...] | None]:
+    """With optional claims there is a claim set per choice, the richest first; with many, all or none of them."""
+    if not acceptable.optional:
+        return tuple(ClaimQuery(path=path) for path in acceptable.asked), None
+    paths = acceptable.asked + acceptable.optional
+    claims = tuple(ClaimQuery(id=f"c{i}", path=path) for i, path in enumerate(paths))
+    names = tuple(f"c{i}" for i in range(len(paths)))
+    required, optional = names[: len(acceptable.asked)], names[len(acceptable.asked) :]
+    sizes = range(len(optional), -1, -1) if len(optional) <= _FEW else (len(optional), 0)
+    return claims, tuple(required + chosen for size in sizes for chosen in combinations(optional, size))
+
+
+def _sets(policy: VerificationPolicy, ids: dict[str, tuple[str, ...]]) -> tuple[CredentialSet, ...] | None:
+    if not policy.combinations and all(slot.required and len(ids[slot.id]) == 1 for slot in policy.slots):
+        return None
+    sets = [CredentialSet(options=tuple((one,) for one in ids[slot.id])) for slot in policy.slots if slot.required]
+    combined: set[str] = set()
+    for number, choice in enumerate(policy.combinations):
+        options = tuple(option for slots in choice for option in product(*(ids[one] for one in slots)))
+        if len(options) > _MAX_OPTIONS:
+            raise PolicyError(policy.file, f"combinations[{number}]", f"makes more than {_MAX_OPTIONS} options")
+        combined.update(one for slots in choice for one in slots)
+        sets.append(CredentialSet(options=options))
+    sets += [
+        CredentialSet(options=tuple((one,) for one in ids[slot.id]), required=False)
+        for slot in policy.slots
+        if not slot.required and slot.id not in combined
+    ]
+    return tuple(sets)

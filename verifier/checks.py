@@ -1,0 +1,332 @@
+"""The checks of one presented certificate, as a numbered list (design section 2).
+
+ 1  parse: the bytes are what their format says, within limits (RFC 9901 4; SD-CWT 4)
+ 2  format: algorithm, type and critical headers are on our list (RFC 8725 3.1, 3.11)
+ 3  type: the catalogue knows the type; issuer: chain or key leads to an anchor that may sign this type
+ 4  signature: the issuer signed these bytes (RFC 7515 5.2; RFC 9052 4.4)
+ 5  digests: every disclosure matches one digest, none is left over (RFC 9901 7.1; SD-CWT 7)
+ 6  validity: nbf, iat and exp, with 60 s for clocks (RFC 7519 4.1)
+ 7  status: a list that is signed, young enough, and says valid (Token Status List 8.3)
+ 8  holder: bound to a key that signed this presentation, for us, now (RFC 9901 7.3; SD-CWT 8)
+
+Steps 9 and 10 look at all certificates together and are in ``verifier.verifier``. A check runs when what it
+needs has passed; with a clock that cannot be right, nothing that depends on the time runs at all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vcred.errors import MalformedError, RefusedError
+from vcred.policy import HolderBinding, PresentedCertificate
+from vcred.policy.presented import kst_date
+from vcred.presentation import Challenge
+from vcred.reasons import Reason, ReasonCode
+from verifier.result import CertificateResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vcred.catalog import CertificateType
+    from vcred.credential import KeyBinding, Opened
+    from vcred.formats.base import CredentialFormat
+    from vcred.policy import VerificationPolicy
+    from vcred.presentation import Presentation, PresentationRequest, Presented
+    from vcred.trust import TrustBundle, VerifiedIssuer
+    from verifier._ledger import Ledger
+
+__all__ = ["BOUND", "ISSUED", "Examined", "Session", "examine"]
+
+LEEWAY = 60
+"""Seconds that honest clocks may differ."""
+
+ONE_WAY_LEEWAY = 1
+"""Seconds on top of a one-way answer's age: every second more is a second of replay."""
+
+ISSUED = ("parse", "format", "digests", "type", "issuer", "signature", "validity", "status", "holder_binding")
+"""What every certificate must pass."""
+
+BOUND = ("key_binding", "audience", "freshness")
+"""What it must pass besides, unless the policy takes documents that anybody can carry."""
+
+_FORMAT_CODES = frozenset(
+    {ReasonCode.ALG, ReasonCode.TYP, ReasonCode.CRIT, ReasonCode.KID, ReasonCode.KEY, ReasonCode.KEY_USE}
+)
+_DIGEST_CODES = frozenset(
+    {
+        ReasonCode.COLLISION,
+        ReasonCode.DIGEST,
+        ReasonCode.DISCLOSURE,
+        ReasonCode.DUPLICATE_DIGEST,
+        ReasonCode.DUPLICATE_DISCLOSURE,
+        ReasonCode.MUST_BE_PLAIN,
+        ReasonCode.SD_ALG,
+        ReasonCode.UNUSED_DISCLOSURE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What the checks are made with. ``request`` is ``None`` for a paper document."""
+
+    trust: TrustBundle
+    policy: VerificationPolicy
+    formats: Mapping[str, CredentialFormat]
+    request: PresentationRequest | None
+    presentation: Presentation | None
+    at: dt.datetime
+    now: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Examined:
+    """What is known of one certificate so far; only checks that passed fill a field."""
+
+    query_id: str
+    slot: str
+    format: str
+    opened: Opened | None = field(default=None, repr=False)
+    type: CertificateType | None = field(default=None, repr=False)
+    issuer: VerifiedIssuer | None = field(default=None, repr=False)
+    issued_on: dt.date | None = None
+    status_age: dt.timedelta | None = None
+    bearer: bool = False
+
+    def summary(self) -> CertificateResult:
+        """The part that goes into the result: no claims."""
+        opened, issuer = self.opened, self.issuer
+        return CertificateResult(
+            query_id=self.query_id,
+            slot=self.slot,
+            format=self.format,
+            code=None if self.type is None else self.type.code,
+            issuer=None if opened is None or issuer is None else opened.issuer,
+            issuer_name={} if issuer is None else {lang: issuer.authority.name(lang) for lang in ("ko", "en")},
+            issued_on=self.issued_on,
+            expires_at=None if opened is None else opened.expires_at,
+            status_age=self.status_age,
+        )
+
+    def presented(self) -> PresentedCertificate:
+        """As the policy's rules see it. Only for a certificate whose issuer checks passed."""
+        assert self.opened is not None
+        assert self.type is not None
+        assert self.issued_on is not None
+        return PresentedCertificate(
+            code=self.type.code,
+            type=self.type,
+            claims=self.opened.claims,
+            hidden_elements=self.opened.hidden_elements,
+            issuer=self.opened.issuer,
+            issued_on=self.issued_on,
+            format=self.format,
+        )
+
+
+def examine(session: Session, ledger: Ledger, query_id: str, slot: str, presented: Presented) -> Examined:
+    """Steps 1 to 8 for one certificate, noted in ``ledger`` under ``query_id``."""
+    found = Examined(query_id=query_id, slot=slot, format=presented.format)
+    key = query_id
+
+    # (1, 2, 5): one parser reads everything; its error says which of the three failed.
+    _open(session, ledger, found, presented)
+    opened = found.opened
+
+    # (3): the type, then who signed it, among the authorities that may sign this type.
+    readable = ((key, "parse"), (key, "format"), (key, "digests"))
+    found.type = ledger.run("type", lambda: _type(session, opened), certificate=key, needs=readable)
+    found.issuer = ledger.run(
+        "issuer",
+        lambda: _issuer(session, opened, found.type),
+        certificate=key,
+        needs=(("", "clock"), (key, "type")),
+    )
+
+    # (4): with the key that step 3 found, over the bytes as received.
+    ledger.run(
+        "signature", lambda: _signature(session, opened, found.issuer), certificate=key, needs=((key, "issuer"),)
+    )
+
+    # (6): our clock against theirs.
+    found.issued_on = ledger.run(
+        "validity", lambda: _validity(session, opened), certificate=key, needs=(("", "clock"), *readable)
+    )
+
+    # (7): the status of something nobody signed says nothing.
+    age = ledger.run(
+        "status", lambda: _status(session, opened), certificate=key, needs=(("", "clock"), (key, "signature"))
+    )
+    found.status_age = age[0] if age is not None else None
+
+    # (8): who shows it, to whom, when.
+    _holder(session, ledger, found, readable)
+    return found
+
+
+def _open(session: Session, ledger: Ledger, found: Examined, presented: Presented) -> None:
+    names = ("parse", "format", "digests")
+    form = session.formats.get(presented.format)
+    try:
+        if form is None:
+            raise RefusedError(ReasonCode.FORMAT_NOT_ACCEPTED, "", "this format is not read here")
+        found.opened = form.open(presented.raw)
+    except RefusedError as error:
+        failed = "parse" if isinstance(error, MalformedError) else "format"
+        if error.code in _FORMAT_CODES:
+            failed = "format"
+        elif error.code in _DIGEST_CODES:
+            failed = "digests"
+        reason = Reason(error.code, error.path, error.detail)
+        for name in names:
+            if name == failed:
+                ledger.refuse(name, (reason,), certificate=found.query_id)
+            else:
+                ledger.skip(name, f"{found.query_id}.{failed}", certificate=found.query_id)
+        return
+    for name in names:
+        ledger.pass_(name, certificate=found.query_id)
+
+
+def _type(session: Session, opened: Opened | None) -> CertificateType:
+    assert opened is not None
+    kind = session.trust.catalog.by_vct(opened.vct)
+    if kind is None:
+        raise RefusedError(ReasonCode.VCT, "vct", "the trust bundle has no such certificate type")
+    return kind
+
+
+def _issuer(session: Session, opened: Opened | None, kind: CertificateType | None) -> VerifiedIssuer:
+    assert opened is not None
+    assert kind is not None
+    if opened.issued_at is None:
+        raise RefusedError(ReasonCode.CLAIM_TYPE, "iat", "missing: the key must have been valid on the day of issue")
+    return session.trust.resolve_issuer(
+        issuer=opened.issuer,
+        kid=opened.kid,
+        x5c=opened.x5c,
+        code=kind.code,
+        issued_at=opened.issued_at,
+        at=session.at,
+    )
+
+
+def _signature(session: Session, opened: Opened | None, issuer: VerifiedIssuer | None) -> bool:
+    assert opened is not None
+    assert issuer is not None
+    session.formats[opened.format].verify_signature(opened, issuer.key)
+    return True
+
+
+def _validity(session: Session, opened: Opened | None) -> dt.date:
+    """The day of issue, in Korea."""
+    assert opened is not None
+    now = session.now
+    if opened.issued_at is None or opened.expires_at is None:
+        raise RefusedError(ReasonCode.CLAIM_TYPE, "exp" if opened.expires_at is None else "iat", "missing")
+    if now > opened.expires_at + LEEWAY:
+        raise RefusedError(ReasonCode.EXPIRED, "exp", f"{now - opened.expires_at} s ago")
+    for name, start in (("nbf", opened.not_before), ("iat", opened.issued_at)):
+        if start is not None and start > now + LEEWAY:
+            raise RefusedError(ReasonCode.NOT_YET_VALID, name, f"in {start - now} s")
+    return _issued_on(opened, opened.issued_at)
+
+
+def _issued_on(opened: Opened, issued_at: int) -> dt.date:
+    printed = opened.claims.get("issuedOn")
+    if printed is None:
+        return kst_date(dt.datetime.fromtimestamp(issued_at, dt.UTC))
+    try:
+        return dt.date.fromisoformat(printed)
+    except (TypeError, ValueError):
+        raise RefusedError(ReasonCode.CLAIM_TYPE, "issuedOn", "not a date") from None
+
+
+def _status(session: Session, opened: Opened | None) -> tuple[dt.timedelta | None]:
+    """The snapshot's age; ``None`` where the policy does without a status and there is none."""
+    from vcred.status import check_status  # noqa: PLC0415 - status lists are loaded when one is asked for
+
+    assert opened is not None
+    rule = session.policy.status
+    if opened.status is None:
+        if rule.required:
+            raise RefusedError(ReasonCode.STATUS_MISSING, "status")
+        return (None,)
+    snapshot = session.trust.status_list(opened.status.uri)
+    problem = None if snapshot is not None else session.trust.status_problem(opened.status.uri)
+    if problem is not None:
+        raise RefusedError(problem.code, problem.path, problem.detail)
+    return (check_status(opened.status, snapshot, max_age=rule.max_age, at=session.at).age,)
+
+
+def _holder(session: Session, ledger: Ledger, found: Examined, readable: tuple[tuple[str, str], ...]) -> None:
+    key, opened = found.query_id, found.opened
+    found.bearer = bool(ledger.run("holder_binding", lambda: _bearer(session, opened), certificate=key, needs=readable))
+    if found.bearer:
+        return
+    bound = ((key, "holder_binding"), (key, "parse"))
+    ledger.run("key_binding", lambda: _key_binding(session, opened), certificate=key, needs=bound)
+    signed = ((key, "key_binding"),)
+    ledger.run("audience", lambda: _audience(session, opened), certificate=key, needs=signed)
+    ledger.run("freshness", lambda: _freshness(session, opened), certificate=key, needs=(("", "clock"), *signed))
+
+
+def _bearer(session: Session, opened: Opened | None) -> bool:
+    """Whether it is a document that anybody can carry, and the policy takes such documents."""
+    assert opened is not None
+    if opened.holder_key is not None:
+        return False
+    if session.policy.holder_binding is HolderBinding.REQUIRED:
+        raise RefusedError(ReasonCode.HOLDER_BINDING, "cnf", "the document is bound to no key")
+    return True
+
+
+def _key_binding(session: Session, opened: Opened | None) -> bool:
+    assert opened is not None
+    if opened.key_binding is None:
+        raise RefusedError(ReasonCode.KB_MISSING, "", "the holder did not sign this presentation")
+    session.formats[opened.format].verify_key_binding(opened)
+    return True
+
+
+def _binding(opened: Opened | None) -> KeyBinding:
+    assert opened is not None
+    assert opened.key_binding is not None
+    return opened.key_binding
+
+
+def _audience(session: Session, opened: Opened | None) -> bool:
+    """``aud`` is our whole client identifier, letter for letter (KB-03)."""
+    assert session.request is not None
+    if _binding(opened).audience != session.request.client_id:
+        raise RefusedError(ReasonCode.AUD, "aud", "made for somebody else")
+    return True
+
+
+def _freshness(session: Session, opened: Opened | None) -> bool:
+    request, binding = session.request, _binding(opened)
+    assert opened is not None
+    assert request is not None
+    assert session.presentation is not None
+    one_way = session.presentation.one_way_nonce
+    if isinstance(request.freshness, Challenge):
+        if one_way is not None or binding.nonce is None or binding.nonce != request.nonce:
+            raise RefusedError(ReasonCode.NONCE, "nonce", "does not answer this request")
+        earliest, latest = request.issued_at - LEEWAY, session.now + LEEWAY
+        if not earliest <= binding.issued_at <= latest:
+            raise RefusedError(ReasonCode.IAT, "iat", "not signed between the request and now")
+    else:
+        if one_way is None or binding.nonce not in ((None, one_way) if opened.format == "sd-cwt" else (one_way,)):
+            raise RefusedError(ReasonCode.NONCE, "nonce", "not the nonce of this one-way answer")
+        age = session.now - binding.issued_at
+        if age > int(request.freshness.age.total_seconds()) + ONE_WAY_LEEWAY:
+            raise RefusedError(ReasonCode.EXPIRED, "iat", f"the answer is {age} s old")
+        if age < -ONE_WAY_LEEWAY:
+            raise RefusedError(ReasonCode.IAT, "iat", f"signed {-age} s in the future")
+    if opened.issued_at is not None and binding.issued_at < opened.issued_at - LEEWAY:
+        raise RefusedError(ReasonCode.IAT, "iat", "signed before the certificate was issued")
+    if binding.expires_at is not None and session.now > binding.expires_at + LEEWAY:
+        raise RefusedError(ReasonCode.EXPIRED, "exp", "the holder's statement has ended")
+    return True

@@ -1,0 +1,73 @@
+"""Who asks: the reader's certificate and the key that signs its requests."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from vcred.errors import RefusedError, SigningError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vcred.keys import Signer
+
+__all__ = ["ReaderIdentity"]
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END CERTIFICATE-----")
+_MAX_FILE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderIdentity:
+    """A reader: X.509 chain (DER, leaf first, without the root) and the signer of the leaf's key.
+
+    ``client_id`` is what wallets bind their answers to. Raises ``SigningError`` when chain and signer
+    do not belong together or the leaf is no reader certificate.
+    """
+
+    chain: tuple[bytes, ...] = field(repr=False)
+    signer: Signer = field(repr=False)
+    client_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        from vcred.trust import Purpose  # noqa: PLC0415 - X.509 is loaded when an identity is made, not on import
+        from vcred.trust.x509 import check_leaf, read_certificate  # noqa: PLC0415
+
+        if not self.chain:
+            raise SigningError("a reader has at least one certificate")
+        try:
+            leaf = read_certificate(self.chain[0], "reader")
+            check_leaf(leaf, purpose=Purpose.READER, path="reader")
+        except RefusedError as error:
+            raise SigningError(f"the reader certificate cannot be used: {error}") from error
+        if leaf.key != self.signer.public_key:
+            raise SigningError("the signer's key is not the one in the reader certificate")
+        digest = base64.urlsafe_b64encode(hashlib.sha256(self.chain[0]).digest()).rstrip(b"=").decode()
+        object.__setattr__(self, "client_id", f"x509_hash:{digest}")
+
+    @classmethod
+    def load(cls, path: str | Path, *, signer: Signer) -> Self:
+        """Read a PEM file with the reader's certificate and, below it, intermediates. Raises ``SigningError``."""
+        try:
+            text = Path(path).read_bytes()
+        except OSError as error:
+            raise SigningError(f"{path}: {error.strerror}") from error
+        return cls(_certificates(text, str(path)), signer)
+
+
+def _certificates(text: bytes, name: str) -> tuple[bytes, ...]:
+    if len(text) > _MAX_FILE:
+        raise SigningError(f"{name}: the file is too large")
+    found: Sequence[bytes] = _PEM.findall(text)
+    if not found:
+        raise SigningError(f"{name}: no certificate in PEM form")
+    try:
+        return tuple(base64.b64decode(b"".join(one.split()), validate=True) for one in found)
+    except binascii.Error as error:
+        raise SigningError(f"{name}: a certificate is not base64") from error
