@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes .venv: `tools/setup.sh base` for running the SDK, `tools/setup.sh dev` for the tests and docs too.
+# Everything is pinned by version and hash in requirements/. Run again, it does only what is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:?base or dev}
+stamp=.venv/.$what-$(cat "requirements/$what.txt" pyproject.toml | sha256sum | cut -c1-16)
+[ -e "$stamp" ] && exit 0
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+    [ -n "$candidate" ] && command -v "$candidate" >/dev/null || continue
+    "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo "$candidate"; return; }
+  done
+  echo "vcred needs Python 3.11 or newer (set PYTHON=/path/to/python)" >&2
+  return 1
+}
+
+if [ ! -x .venv/bin/python ]; then
+  python=$(find_python)
+  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      apt-get update -qq && apt-get install -qq -y python3-venv
+    else
+      echo "$python has no venv module: install it (Debian: apt-get install python3-venv)" >&2
+      exit 1
+    fi
+  fi
+  echo "setting up .venv with $("$python" --version)"
+  "$python" -m venv .venv
+fi
+echo "installing requirements/$what.txt (pinned, hashes checked)"
+.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r "requirements/$what.txt"
+.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+touch "$stamp"
