@@ -28,7 +28,7 @@ unit: ## the fast tests only
 
 docs: ## build the site into site/
 	@tools/setup.sh dev
-	@.venv/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 bench: ## budgets of the design as ratios to raw cryptography calls; writes bench/results.md and .png
 	@tools/setup.sh dev

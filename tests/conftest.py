@@ -1,4 +1,4 @@
-"""The one fixture that every kind of test may need: where the published test vectors are."""
+"""Where the published test vectors are, and the rule that CI leaves nothing out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,3 +26,16 @@ def vectors() -> Callable[..., Path]:
         return path
 
     return find
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With ``CI`` set a skipped test is a failure: a tool, a vector or a right is missing there."""
+    report = yield
+    if report.skipped and os.environ.get("CI"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"CI leaves nothing out, and {item.nodeid} was skipped: {reason}"
+    return report

@@ -10,7 +10,7 @@ part "lint and types"
 .venv/bin/mypy
 
 part "documentation site"
-.venv/bin/mkdocs build --strict --quiet --site-dir build/site
+NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet --site-dir build/site
 
 part "offline: units and flows in a network namespace without interfaces"
 if unshare --net true 2>/dev/null; then

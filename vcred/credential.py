@@ -49,7 +49,8 @@ class KeyBinding:
     """The holder's signature over this very presentation.
 
     ``nonce`` is the verifier's, as its bytes; ``None`` if the format and the flow carry none. ``expires_at`` is
-    what the holder may have added, for a verifier to compare with its time; ``not_before`` is never after ``issued_at``.
+    what the holder may have added, for a verifier to compare with its time; ``not_before`` is at most
+    ``issued_at``.
     """
 
     audience: str

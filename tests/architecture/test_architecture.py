@@ -80,7 +80,9 @@ def test_slow_packages_are_imported_only_where_they_are_used(path: Path) -> None
     if name_of(path).startswith("vcred/cli/"):
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    top = ast.Module(body=[node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))], type_ignores=[])
+    top = ast.Module(
+        body=[node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))], type_ignores=[]
+    )
     assert not {name for name in imported(top) if within(name, SLOW | SERVER)}
 
 

@@ -53,7 +53,10 @@ def test_no_text_is_left_over():
     groups = {path.split()[0] for path in COMMANDS if " " in path}
     assert set(TEXTS["commands"]) == set(COMMANDS) | groups | {"vcred"}
     used = {
-        (path, longest(param)) for path, one in COMMANDS.items() for param in one.params if isinstance(param, click.Option)
+        (path, longest(param))
+        for path, one in COMMANDS.items()
+        for param in one.params
+        if isinstance(param, click.Option)
     }
     for key in TEXTS["options"]:
         path, _, name = key.rpartition(" ")

@@ -56,6 +56,7 @@ _HEADS: Final = tuple(
 _BSTR_HEADS: Final = _HEADS[2]
 _TEXT_HEADS: Final = _HEADS[3]
 _KEY_TYPES: Final = frozenset({int, str})
+_BYTES: Final = frozenset({bytes})
 _FAULTS: Final = (cbor2.CBORError, MalformedError, TypeError, ValueError)
 _ATOMS: Final = frozenset({int, str, bytes, bool, type(None)})
 
@@ -161,8 +162,10 @@ def encode(value: Any) -> bytes:
     if kind is int:
         return _head(0, value) if value >= 0 else _head(1, -1 - value)
     if kind is list or kind is tuple:
-        return b"".join((_head(4, len(value)), *map(encode, value)))
-    if kind is dict or isinstance(value, Mapping):
+        # A list of digests or disclosures is the longest there is.
+        parts = map(bstr, value) if _BYTES.issuperset(map(type, value)) else map(encode, value)
+        return b"".join((_head(4, len(value)), *parts))
+    if kind is dict:
         return _encode_map(value)
     return _encode_rare(value)
 
@@ -288,17 +291,18 @@ def _head(major: int, value: int) -> bytes:
 def _encode_map(value: Mapping[Any, Any]) -> bytes:
     if REDACTED_KEYS in value and 59 in value:
         raise ValueError("a map with both simple(59) and 59 as keys")
-    members = [(_encode_key(key), encode(member)) for key, member in value.items()]
+    # No key is the beginning of another, so members are in the order of their keys.
+    members = [
+        (encode(key) if type(key) in _KEY_TYPES else _encode_key(key)) + encode(member) for key, member in value.items()
+    ]
     members.sort()
-    return b"".join((_head(5, len(members)), *(part for member in members for part in member)))
+    return _head(5, len(members)) + b"".join(members)
 
 
 def _encode_key(key: Any) -> bytes:
     if key is REDACTED_KEYS:
         return b"\xf8\x3b"
-    if type(key) not in _KEY_TYPES:
-        raise TypeError(f"{type(key).__name__} is not a map key")
-    return encode(key)
+    raise TypeError(f"{type(key).__name__} is not a map key")
 
 
 def _encode_rare(value: Any) -> bytes:
@@ -310,4 +314,6 @@ def _encode_rare(value: Any) -> bytes:
         return _head(6, _EMBEDDED_TAG) + bstr(value.raw)
     if isinstance(value, Tagged):
         return _head(6, value.tag) + encode(value.value)
+    if isinstance(value, Mapping):
+        return _encode_map(value)
     raise TypeError(f"{type(value).__name__} is not encoded")

@@ -49,16 +49,21 @@ def needed(claims: Any, disclosures: Mapping[Parts, Any], paths: Collection[Clai
     """
     wanted: set[Parts] = set()
     for path in paths:
-        found = list(_concrete(claims, path.parts, ()))
+        found = set(_concrete(claims, path.parts, ()))
         if not found:
             raise ValueError(f"nothing to disclose at {path}")
-        wanted.update(found)
+        wanted |= found
     above = {parts[:length] for parts in wanted for length in range(1, len(parts))}
-    return {
-        parts
-        for parts in disclosures
-        if parts in above or any(parts[:length] in wanted for length in range(1, len(parts) + 1))
-    }
+    return {parts for parts in disclosures if parts in wanted or parts in above or _is_below(parts, wanted)}
+
+
+def _is_below(parts: Parts, wanted: set[Parts]) -> bool:
+    parent = parts[:-1]
+    while parent:
+        if parent in wanted:
+            return True
+        parent = parent[:-1]
+    return False
 
 
 def _concrete(node: Any, parts: tuple[str | int | None, ...], at: Parts) -> Iterator[Parts]:

@@ -286,14 +286,19 @@ class _Concealer:
         self.contents: list[bytes] = []
 
     def map(self, node: Mapping[Any, Any], scope: Scope, depth: int) -> dict[Any, Any]:
+        known: Mapping[Any, tuple[Any, Scope]] = scope.labels if isinstance(scope, LabelMap) else {}
         out: dict[Any, Any] = {}
         digests = []
         for name, value in node.items():
-            key, below = _label(name, scope)
-            if type(value) is SD:
-                digests.append(self._disclose(self._value(value.value, below, scope, depth), key))
+            key, below = known.get(name) or _label(name, scope)
+            hidden = type(value) is SD
+            inner = value.value if hidden else value
+            if type(inner) not in _JSON_LEAVES:
+                inner = self._value(inner, below, scope, depth)
+            if hidden:
+                digests.append(self._disclose(inner, key))
             else:
-                out[key] = self._value(value, below, scope, depth)
+                out[key] = inner
         if digests:
             digests += [self._disclose() for _ in range(self.decoys)]
             digests.sort()
@@ -324,7 +329,9 @@ class _Concealer:
         raise TypeError(f"{type(value).__name__} is not a claim value")
 
     def _disclose(self, *value_and_key: Any) -> bytes:
-        content = b"".join((_ARRAY_OF[len(value_and_key)], bstr(next(self.salts)), *map(encode, value_and_key)))
+        content = _ARRAY_OF[len(value_and_key)] + bstr(next(self.salts))
+        for part in value_and_key:
+            content += encode(part)
         self.contents.append(content)
         return digest_of(content)
 

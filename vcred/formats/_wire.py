@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import zlib
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,9 +21,10 @@ from vcred.errors import MalformedError
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
+    "b64u_all",
     "b64u_bytes",
     "b64u_decode",
     "b64u_encode",
@@ -30,6 +33,7 @@ __all__ = [
     "inflate_raw",
     "inflate_zlib",
     "parse_json",
+    "parse_json_all",
 ]
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -45,6 +49,9 @@ _TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACE = " \t\n\r"
+# A text that only this process knows, and so in no input but where ``parse_json_all`` puts it.
+_MARK = secrets.token_hex(16)
+_BETWEEN = f',"{_MARK}",'.encode()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,6 +64,19 @@ def b64u_encode(raw: bytes) -> str:
 def b64u_bytes(raw: bytes) -> bytes:
     """``b64u_encode`` as ASCII bytes."""
     return b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=")
+
+
+def b64u_all(digests: Sequence[bytes]) -> list[str]:
+    """``b64u_encode`` of each of ``digests``, which are of one length and not empty, in one pass.
+
+    Each is filled up with zeros to whole groups of three bytes; the characters of these zeros are cut off again.
+    """
+    if not digests:
+        return []
+    size = len(digests[0])
+    block = b64u_encode((b"\0" * (-size % 3)).join((*digests, b"")))
+    step, length = (size + 2) // 3 * 4, (size * 4 + 2) // 3
+    return [block[start : start + length] for start in range(0, len(block), step)]
 
 
 def b64u_decode(text: str | bytes, path: str) -> bytes:
@@ -95,13 +115,33 @@ def parse_json(data: bytes | str, path: str, *, max_bytes: int, max_depth: int =
         value, end = _DECODER.raw_decode(text, start)
         if end != len(text) and text[end:].strip(_SPACE):
             raise ValueError("trailing text")
-        if "\\u" in text and _SURROGATE.search(text):
+        if "\\" in text and _SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except _DuplicateError:
         raise MalformedError(ReasonCode.DUPLICATE_KEY, path, "a member name appears twice") from None
     except ValueError:
         raise MalformedError(ReasonCode.JSON, path, "not valid JSON") from None
     return value
+
+
+def parse_json_all(items: Sequence[bytes], path: str, *, max_bytes: int, max_depth: int = 32) -> list[Any]:
+    """Each of ``items`` as ``parse_json`` reads it, faster than one by one. An error names the item: ``path[3]``.
+
+    They are read as one array with a secret mark after each. All marks are where they were put, and nothing else is
+    between them than one value each, if and only if every item is one JSON text. In any other case, and where size
+    or depth is in doubt, they are read one by one.
+    """
+    found: list[Any] = []
+    array = b"[" + _BETWEEN.join((*items, b"0]"))
+    if len(array) <= max_bytes and array.count(b"[") + array.count(b"{") <= max_depth:
+        with suppress(MalformedError):
+            found = parse_json(array, path, max_bytes=max_bytes)
+    if found[1::2] == [_MARK] * len(items) and found[-1:] == [0]:
+        return found[:-1:2]
+    return [
+        parse_json(item, f"{path}[{index}]", max_bytes=max_bytes, max_depth=max_depth)
+        for index, item in enumerate(items)
+    ]
 
 
 def dump_json(value: Any) -> bytes:

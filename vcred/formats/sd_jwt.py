@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from vcred.claims import SD
 from vcred.errors import MalformedError
-from vcred.formats._wire import b64u_bytes, b64u_decode, b64u_encode, dump_json, parse_json
+from vcred.formats._wire import b64u_all, b64u_bytes, b64u_decode, b64u_encode, dump_json, parse_json_all
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -164,20 +164,24 @@ def fresh_salts() -> Iterator[str]:
 
 
 def _contents(disclosures: Sequence[bytes], digest: Callable[[bytes], bytes]) -> dict[str, tuple[bytes, list[Any]]]:
-    by_digest = {}
-    for index, text in enumerate(disclosures):
-        at = f"disclosures[{index}]"
-        contents = parse_json(b64u_decode(text, at), at, max_bytes=MAX_TOKEN, max_depth=MAX_DEPTH)
+    raw = [b64u_decode(text, f"disclosures[{index}]") for index, text in enumerate(disclosures)]
+    read = parse_json_all(raw, "disclosures", max_bytes=MAX_TOKEN, max_depth=MAX_DEPTH)
+    for index, contents in enumerate(read):
         if type(contents) is not list or not 2 <= len(contents) <= 3:
-            raise MalformedError(ReasonCode.DISCLOSURE, at, "not an array of two or three")
+            raise _bad_disclosure(index, "not an array of two or three")
         if type(contents[0]) is not str or not contents[0]:
-            raise MalformedError(ReasonCode.DISCLOSURE, at, "the salt is not text")
+            raise _bad_disclosure(index, "the salt is not text")
         if len(contents) == 3 and type(contents[1]) is not str:
-            raise MalformedError(ReasonCode.DISCLOSURE, at, "the claim name is not text")
-        by_digest[b64u_encode(digest(text))] = (text, contents)
+            raise _bad_disclosure(index, "the claim name is not text")
+    digests = b64u_all([digest(text) for text in disclosures])
+    by_digest = dict(zip(digests, zip(disclosures, read, strict=True), strict=True))
     if len(by_digest) != len(disclosures):
         raise MalformedError(ReasonCode.DUPLICATE_DISCLOSURE, "disclosures", "a disclosure appears twice")
     return by_digest
+
+
+def _bad_disclosure(index: int, detail: str) -> MalformedError:
+    return MalformedError(ReasonCode.DISCLOSURE, f"disclosures[{index}]", detail)
 
 
 class _Matcher:
@@ -291,8 +295,6 @@ class _Concealer:
         self.disclosures: list[bytes] = []
 
     def value(self, value: Any, depth: int) -> Any:
-        if type(value) in _LEAVES:
-            return value
         if isinstance(value, dict):
             return self.object(value, depth)
         if isinstance(value, (list, tuple)):
@@ -304,10 +306,10 @@ class _Concealer:
     def object(self, node: Mapping[str, Any], depth: int) -> dict[str, Any]:
         if depth > MAX_DEPTH:
             raise ValueError(f"claims are nested deeper than {MAX_DEPTH}")
-        if RESERVED & node.keys():
+        if not RESERVED.isdisjoint(node):
             raise ValueError("a claim name is reserved by SD-JWT")
         tree: dict[str, Any] = {}
-        digests = []
+        hidden = []
         for name, value in node.items():
             if type(name) is not str:
                 raise ValueError("a claim name is not text")
@@ -315,35 +317,39 @@ class _Concealer:
                 inner = value.value
                 if type(inner) not in _LEAVES:
                     inner = self.value(inner, depth + 1)
-                digests.append(self._disclosure([next(self.salts), name, inner]))
+                hidden.append([next(self.salts), name, inner])
             else:
-                tree[name] = self.value(value, depth + 1)
-        if digests:
-            digests += [self._decoy() for _ in range(self.decoys)]
-            tree["_sd"] = sorted(digests)
+                tree[name] = value if type(value) in _LEAVES else self.value(value, depth + 1)
+        if hidden:
+            digests = self._disclose(hidden) + [_decoy() for _ in range(self.decoys)]
+            tree["_sd"] = sorted(b64u_all(digests))
         return tree
 
     def array(self, node: Sequence[Any], depth: int) -> list[Any]:
         if depth > MAX_DEPTH:
             raise ValueError(f"claims are nested deeper than {MAX_DEPTH}")
         tree = [
-            {"...": self._element(self.value(element.value, depth + 1))}
+            self._hidden(self.value(element.value, depth + 1))
             if isinstance(element, SD)
             else self.value(element, depth + 1)
             for element in node
         ]
         if self.decoys and any(isinstance(element, SD) for element in node):
             for _ in range(self.decoys):
-                tree.insert(secrets.randbelow(len(tree) + 1), {"...": self._decoy()})
+                tree.insert(secrets.randbelow(len(tree) + 1), {"...": b64u_encode(_decoy())})
         return tree
 
-    def _disclosure(self, contents: list[Any]) -> str:
-        text = b64u_bytes(self.encode(contents))
-        self.disclosures.append(text)
-        return b64u_encode(sha256(text).digest())
+    def _hidden(self, value: Any) -> dict[str, str]:
+        """The placeholder of an array element."""
+        (digest,) = self._disclose([[next(self.salts), value]])
+        return {"...": b64u_encode(digest)}
 
-    def _element(self, value: Any) -> str:
-        return self._disclosure([next(self.salts), value])
+    def _disclose(self, contents: list[list[Any]]) -> list[bytes]:
+        """The digests of new disclosures."""
+        texts = [b64u_bytes(self.encode(one)) for one in contents]
+        self.disclosures += texts
+        return [sha256(text).digest() for text in texts]
 
-    def _decoy(self) -> str:
-        return b64u_encode(sha256(os.urandom(32)).digest())
+
+def _decoy() -> bytes:
+    return sha256(os.urandom(32)).digest()

@@ -23,10 +23,10 @@ from vcred.reasons import ReasonCode
 
 __all__ = ["PublicKey", "der_to_raw", "raw_to_der"]
 
-_CURVES: dict[str, tuple[str, ec.EllipticCurve, hashes.HashAlgorithm, int, int]] = {
-    # alg: (JOSE curve, curve, hash, coordinate bytes, COSE curve)
-    "ES256": ("P-256", ec.SECP256R1(), hashes.SHA256(), 32, 1),
-    "ES384": ("P-384", ec.SECP384R1(), hashes.SHA384(), 48, 2),
+_CURVES: dict[str, tuple[str, ec.EllipticCurve, ec.ECDSA, int, int]] = {
+    # alg: (JOSE curve, curve, signature algorithm, coordinate bytes, COSE curve)
+    "ES256": ("P-256", ec.SECP256R1(), ec.ECDSA(hashes.SHA256()), 32, 1),
+    "ES384": ("P-384", ec.SECP384R1(), ec.ECDSA(hashes.SHA384()), 48, 2),
 }
 _ALG_OF_CRV = {"P-256": "ES256", "P-384": "ES384", "Ed25519": "EdDSA"}
 _ALG_OF_CURVE_NAME = {"secp256r1": "ES256", "secp384r1": "ES384"}
@@ -67,9 +67,10 @@ class PublicKey:
             raise MalformedError(ReasonCode.KEY, path, "kty and crv are not P-256, P-384 or Ed25519")
         if jwk.get("alg", alg) not in (alg, "Ed25519" if alg == "EdDSA" else alg):
             raise MalformedError(ReasonCode.KEY, path, "alg does not fit the curve")
-        x = _coordinate(jwk.get("x"), alg, f"{path}.x")
-        y = b"" if alg == "EdDSA" else _coordinate(jwk.get("y"), alg, f"{path}.y")
-        return _from_point(alg, x, y, path)
+        x, y = jwk.get("x"), "" if alg == "EdDSA" else jwk.get("y")
+        if not isinstance(x, str) or not isinstance(y, str):
+            raise MalformedError(ReasonCode.KEY, path, "a coordinate is missing or no text")
+        return _from_texts(alg, x, y, path)
 
     @classmethod
     def from_cose(cls, cose: Any, *, path: str = "COSE_Key") -> PublicKey:
@@ -149,8 +150,8 @@ class PublicKey:
             if isinstance(self.crypto, ed25519.Ed25519PublicKey):
                 self.crypto.verify(signature, message)
             else:
-                digest, width = _CURVES[self.alg][2:4]
-                self.crypto.verify(raw_to_der(signature, width), message, ec.ECDSA(digest))
+                _, _, ecdsa, width, _ = _CURVES[self.alg]
+                self.crypto.verify(raw_to_der(signature, width), message, ecdsa)
         except InvalidSignature:
             raise RefusedError(ReasonCode.SIGNATURE, "", "the signature does not verify") from None
 
@@ -196,9 +197,16 @@ def _from_point(alg: str, x: bytes, y: bytes, path: str) -> PublicKey:
         raise MalformedError(ReasonCode.KEY, path, "the point is not on the curve") from error
 
 
-def _coordinate(text: Any, alg: str, path: str) -> bytes:
+@lru_cache(maxsize=1024)
+def _from_texts(alg: str, x: str, y: str, path: str) -> PublicKey:
+    """``_from_point`` for the coordinates of a JWK; what it refuses is not kept."""
+    point = _coordinate(x, alg, f"{path}.x")
+    return _from_point(alg, point, b"" if alg == "EdDSA" else _coordinate(y, alg, f"{path}.y"), path)
+
+
+def _coordinate(text: str, alg: str, path: str) -> bytes:
     width = 32 if alg == "EdDSA" else _CURVES[alg][3]
-    if not isinstance(text, str) or len(text) != (width * 4 + 2) // 3 or not _B64U.fullmatch(text):
+    if len(text) != (width * 4 + 2) // 3 or not _B64U.fullmatch(text):
         raise MalformedError(ReasonCode.KEY, path, "not an unpadded base64url coordinate of full length")
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if _b64u(raw) != text:

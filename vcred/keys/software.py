@@ -77,8 +77,8 @@ class SoftwareSigner:
         """Sign ``message``; R || S for ECDSA."""
         if isinstance(self._key, ed25519.Ed25519PrivateKey):
             return self._key.sign(message)
-        digest, width = _CURVES[self._public.alg][2:4]
-        return der_to_raw(self._key.sign(message, ec.ECDSA(digest)), width)
+        _, _, ecdsa, width, _ = _CURVES[self._public.alg]
+        return der_to_raw(self._key.sign(message, ecdsa), width)
 
     def to_der(self) -> bytes:
         """The key as unencrypted PKCS #8, for a store that encrypts it itself."""

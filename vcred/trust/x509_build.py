@@ -153,7 +153,9 @@ def _issuer(der: bytes, signer: SoftwareSigner, not_before: datetime, not_after:
     above = x509.load_der_x509_certificate(der)
     if above.public_key() != signer.public_key.crypto:
         raise ValueError("issuer_signer does not hold the key of issuer")
-    if not_before < above.not_valid_before_utc or not_after > above.not_valid_after_utc:
+    # Certificates have whole seconds, and times given to us may not.
+    starts, ends = not_before.replace(microsecond=0), not_after.replace(microsecond=0)
+    if starts < above.not_valid_before_utc or ends > above.not_valid_after_utc:
         raise ValueError("a certificate cannot outlive its issuer")
     return above
 

@@ -1,0 +1,196 @@
+"""Messages as files: pictures (PNG and others, one or several frames), envelope bytes, texts, or a URI.
+
+``take`` is what every command reads a message with; ``put`` is what it writes one with.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from vcred.cli._files import read, refuse_existing, write
+from vcred.errors import MalformedError
+from vcred.reasons import ReasonCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from vcred.issuance import Offer
+    from vcred.presentation import PresentationRequest
+    from vcred.qr import Code, HasMessage, Message
+
+__all__ = ["HasBytes", "put", "put_bytes", "put_request", "take", "take_bytes", "take_message", "take_offer"]
+
+_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
+_ENVELOPE = 0x56
+_PERSONAL = ("RESPONSE", "ONE_WAY", "DELIVERY", "PAPER", "PROOF")
+"""Kinds whose files are for their owner only: they hold claims, or what a credential is bound to."""
+_SCHEMES = ("openid4vp://", "openid-credential-offer://", "vcred:")
+
+
+class HasBytes(Protocol):
+    """A message of issuance: it has a JSON form besides the message."""
+
+    def to_message(self) -> Message:
+        """Its message."""
+
+    def to_bytes(self) -> bytes:
+        """Its JSON."""
+
+
+def take(sources: Sequence[str], *, quiet: bool = True) -> Message | str | bytes:
+    """The message in files (or a URI given as such): what the ``parse`` of every message type takes.
+
+    Frames may be spread over any number of pictures. Raises ``MalformedError``, ``OSError``.
+    """
+    if len(sources) == 1 and _is_uri(sources[0]):
+        return sources[0]
+    if not sources:
+        raise click.UsageError("a message is wanted: pictures, a .bin file, a text file or a URI")
+    texts: list[str] = []
+    for path in _counted([Path(source) for source in sources], quiet=quiet):
+        raw = read(path)
+        if len(sources) == 1 and (_is_envelope(raw) or raw[:1] == b"{"):
+            return raw
+        texts += _texts_in(raw, path)
+    if len(texts) == 1 and (_is_uri(texts[0]) or texts[0].startswith("eyJ")):
+        return texts[0] if _is_uri(texts[0]) else texts[0].encode()
+    from vcred.qr import decode
+
+    return decode(texts)
+
+
+def take_bytes(sources: Sequence[str], *, quiet: bool = True) -> Message | bytes:
+    """The same for messages that have no URI."""
+    found = take(sources, quiet=quiet)
+    return found.encode() if isinstance(found, str) else found
+
+
+def take_offer(sources: Sequence[str], *, quiet: bool = True) -> Offer:
+    """An offer: pictures or files as above, its URI, or the JSON of a credential offer. Raises ``MalformedError``."""
+    from urllib.parse import quote
+
+    from vcred.issuance import Offer
+
+    found = take(sources, quiet=quiet)
+    if isinstance(found, bytes) and found[:1] == b"{":
+        return Offer.parse(f"openid-credential-offer://?credential_offer={quote(found.strip(), safe='')}")
+    return Offer.parse(found)
+
+
+def take_message(sources: Sequence[str], *, quiet: bool = True) -> Message:
+    """The same as a ``Message``. Raises ``MalformedError`` for a URI or a bare token."""
+    from vcred.qr import Message, decode_message
+
+    found = take(sources, quiet=quiet)
+    if isinstance(found, Message):
+        return found
+    if isinstance(found, bytes) and _is_envelope(found):
+        return decode_message(found)
+    raise MalformedError(ReasonCode.SCHEME, sources[0], "this is not a message of the QR profile")
+
+
+def put(what: HasMessage | Message, out: Path, *, force: bool, animated: bool | None = None) -> list[Path]:
+    """Write a message to ``out`` and say which files it became.
+
+    ``.bin``: the envelope's bytes. ``.txt``: the text of each code, one a line. ``.gif``: an animation. ``.svg`` or ``.png``:
+    a picture, several if there are several codes (``out-01.png`` ...). A folder gets ``frame-01.png`` ...
+    """
+    from vcred.qr import Message, animation, encode, encode_message
+
+    message = what if isinstance(what, Message) else what.to_message()
+    private = message.kind.name in _PERSONAL
+    suffix = out.suffix.lower()
+    if suffix == ".bin":
+        return [write(out, encode_message(message), force=force, private=private)]
+    if suffix == ".gif":
+        return [write(out, animation(encode(message, animated=True)), force=force, private=private)]
+    codes = encode(message, animated=animated)
+    if suffix == ".txt":
+        return [write(out, "".join(f"{code.text}\n" for code in codes).encode(), force=force, private=private)]
+    if suffix not in (".png", ".svg", ""):
+        raise click.UsageError(f"{out.name}: a message is written as .png, .svg, .gif, .txt, .bin or into a folder")
+    paths = _names(out, len(codes))
+    if not force:
+        refuse_existing(*paths)
+    return [
+        write(path, _drawn(code, path), force=force, private=private) for path, code in zip(paths, codes, strict=True)
+    ]
+
+
+def put_bytes(what: HasBytes, out: Path, *, force: bool) -> list[Path]:
+    """Write a message of issuance: as ``put`` does, or as its JSON where a message of the QR profile is too small.
+
+    Deliveries with many copies are larger than 64 KiB; ``.json`` always gives the JSON.
+    """
+    if out.suffix.lower() == ".json":
+        return [write(out, what.to_bytes(), force=force, private=True)]
+    if out.suffix.lower() == ".bin":
+        from vcred.qr import encode_message
+
+        try:
+            raw = encode_message(what.to_message())
+        except ValueError:
+            raw = what.to_bytes()
+        return [write(out, raw, force=force, private=True)]
+    return put(what, out, force=force)
+
+
+def put_request(request: PresentationRequest, out: Path, *, force: bool) -> list[Path]:
+    """A request as ``put`` does it, or its URI as ``.uri``."""
+    if out.suffix.lower() == ".uri":
+        return [write(out, request.to_uri().encode() + b"\n", force=force)]
+    return put(request, out, force=force)
+
+
+def _drawn(code: Code, path: Path) -> bytes:
+    return code.svg().encode() if path.suffix.lower() == ".svg" else code.png()
+
+
+def _names(out: Path, count: int) -> list[Path]:
+    if not out.suffix or out.is_dir():
+        return [out / f"frame-{number:02}.png" for number in range(1, count + 1)]
+    if count == 1:
+        return [out]
+    return [out.with_name(f"{out.stem}-{number:02}{out.suffix}") for number in range(1, count + 1)]
+
+
+def _is_envelope(raw: bytes) -> bool:
+    """The tag and a version; a text of frames begins with the same letter, and then goes on as text."""
+    return raw[:1] == bytes((_ENVELOPE,)) and raw[1:2] < b" "
+
+
+def _is_uri(text: str) -> bool:
+    return text.startswith(_SCHEMES)
+
+
+def _texts_in(raw: bytes, path: Path) -> list[str]:
+    """The texts of the codes in one file."""
+    if raw.startswith(_PICTURES):
+        from vcred.qr import read_image
+
+        found = read_image(raw)
+    elif raw.startswith(b"%PDF"):
+        from vcred.qr import read_pdf
+
+        found = [text for page in read_pdf(raw) for text in page]
+    else:
+        try:
+            found = [line.strip() for line in raw.decode("utf-8").splitlines() if line.strip()]
+        except UnicodeDecodeError:
+            raise MalformedError(ReasonCode.FORMAT, path.name, "neither a picture nor a message") from None
+    if not found:
+        raise MalformedError(ReasonCode.FORMAT, path.name, "there is no QR code in it")
+    return found
+
+
+def _counted(paths: list[Path], *, quiet: bool) -> Iterable[Path]:
+    if quiet or len(paths) < 4:
+        yield from paths
+        return
+    from vcred.cli._show import progress
+
+    with progress(quiet=quiet) as bar:
+        yield from bar.track(paths, description="QR")

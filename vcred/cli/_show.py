@@ -1,0 +1,112 @@
+"""Tables, colours and ages for people. Green is ACCEPTED, amber INDETERMINATE, red REJECTED, everywhere."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vcred.qr import safe_text
+from vcred.reasons import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import timedelta
+
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+    from rich.text import Text
+
+    from vcred.reasons import Reason
+
+__all__ = ["COLOURS", "age_text", "console", "outcome_text", "plain", "progress", "reason_lines", "table"]
+
+COLOURS = {Outcome.ACCEPTED: "bold green", Outcome.INDETERMINATE: "bold yellow", Outcome.REJECTED: "bold red"}
+_WIDE = 160
+
+
+def console() -> Console:
+    """Where reports go: stdout. Not cut to a width where nobody looks at a terminal."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
+def plain(value: object) -> Text:
+    """``value`` as safe text for rich, without markup."""
+    from rich.text import Text
+
+    return Text(safe_text(str(value)))
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]], *, title: str = "") -> Table:
+    """A table of safe texts; a cell that is a rich ``Text`` stays as it is."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=title or None, title_justify="left", box=box.SIMPLE)
+    for name in head:
+        made.add_column(name, overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else plain(cell) for cell in row))
+    return made
+
+
+def outcome_text(outcome: Outcome, lang: str) -> Text:
+    """The outcome in its colour, with its word."""
+    from rich.text import Text
+
+    words = {
+        Outcome.ACCEPTED: ("승인", "accepted"),
+        Outcome.REJECTED: ("거절", "rejected"),
+        Outcome.INDETERMINATE: ("판단 불가", "cannot be decided"),
+    }[outcome]
+    return Text(f"{outcome.value} {words[0] if lang == 'ko' else words[1]}", style=COLOURS[outcome])
+
+
+def reason_lines(reasons: Iterable[Reason], lang: str) -> list[Text]:
+    """Each reason as a clerk reads it: the sentence, what to do, and the code for a developer."""
+    from rich.text import Text
+
+    lines = []
+    for reason in reasons:
+        where = f" ({reason.code.value}: {reason.path})" if reason.path else f" ({reason.code.value})"
+        lines.append(
+            Text.assemble(
+                ("- " + reason.message(lang), COLOURS[reason.code.outcome]),
+                " " + reason.action(lang),
+                (safe_text(where), "dim"),
+            )
+        )
+    return lines
+
+
+def age_text(age: timedelta | None, lang: str) -> str:
+    """An age as text: never a colour."""
+    if age is None:
+        return "모름" if lang == "ko" else "unknown"
+    seconds = max(int(age.total_seconds()), 0)
+    for size, ko, en in ((86400, "일", "days"), (3600, "시간", "hours"), (60, "분", "minutes")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count}{ko} 전" if lang == "ko" else f"{count} {en if count > 1 else en[:-1]} old"
+    return "방금" if lang == "ko" else "just now"
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Progress]:
+    """A progress bar on stderr, drawn only for a person at a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    stderr = Console(file=sys.stderr)
+    with Progress(*columns, console=stderr, transient=True, disable=quiet or not stderr.is_terminal) as bar:
+        yield bar

@@ -1,0 +1,80 @@
+"""The trust bundle that a wallet or a verifier works with: given by options, or kept in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vcred.cli._command import option
+from vcred.cli._files import read, write
+from vcred.errors import TrustError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vcred.cli._command import Run
+    from vcred.trust import TrustBundle
+
+__all__ = ["BUNDLE", "ROOT", "keep", "load", "report", "trust_options", "update"]
+
+BUNDLE, ROOT, SEEN = "kr.trust", "kr-root.json", "trust.seen"
+"""Names in the folder of a wallet or a verifier."""
+
+
+def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--trust`` and ``--root``."""
+    with_root = option("--root", type=click_path(), envvar="VCRED_ROOT")(command)
+    made: Callable[..., Any] = option("--trust", type=click_path(), envvar="VCRED_TRUST")(with_root)
+    return made
+
+
+def click_path() -> Any:
+    """A path argument as ``pathlib.Path``."""
+    import click
+
+    return click.Path(path_type=Path)
+
+
+def load(trust: Path | None, root: Path | None, home: Path | None) -> TrustBundle:
+    """The bundle. In a folder that has one, what was seen is remembered in the folder. Raises ``TrustError``."""
+    from vcred.trust import TrustBundle
+
+    bundle = trust or (home / BUNDLE if home and (home / BUNDLE).exists() else None)
+    pinned = root or (home / ROOT if home and (home / ROOT).exists() else None)
+    if bundle is None or pinned is None:
+        raise TrustError("no trust bundle: give --trust BUNDLE and --root ROOT")
+    return TrustBundle.load(bundle, root=pinned, seen=None if home is None else home / SEEN)
+
+
+def keep(trust: Path | None, root: Path | None, home: Path, *, force: bool) -> None:
+    """Copy a verified bundle and its root into ``home``, so that later commands need no options."""
+    if trust is None and root is None:
+        return
+    if trust is None or root is None:
+        raise TrustError("--trust and --root go together")
+    load(trust, root, home)
+    write(home / ROOT, read(root), force=force)
+    write(home / BUNDLE, read(trust), force=force)
+
+
+def update(trust: Path | None, root: Path | None, home: Path) -> TrustBundle:
+    """Take a newer bundle into ``home``. The root stays the one that is pinned there; without one, ``root`` is."""
+    if trust is None:
+        raise TrustError("--trust says which bundle to take")
+    pinned = home / ROOT
+    if not pinned.exists():
+        if root is None:
+            raise TrustError("--root says which root to pin")
+        write(pinned, read(root))
+    bundle = load(trust, pinned, home)
+    write(home / BUNDLE, read(trust), force=True)
+    return bundle
+
+
+def report(run: Run, bundle: TrustBundle) -> None:
+    """Say which bundle is in use now."""
+    from vcred.cli._show import age_text
+
+    facts = {"version": bundle.version, "expires_at": bundle.expires_at.isoformat()}
+    line = f"v{bundle.version}, {age_text(bundle.age(run.at), run.lang)}, <= {facts['expires_at']}"
+    run.report(facts, lambda console: console.print(line))

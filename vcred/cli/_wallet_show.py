@@ -1,0 +1,143 @@
+"""What a wallet shows people, and the same as JSON: certificates, requests, history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from wallet.certificate import Certificate
+    from wallet.consent import Choice, ConsentRequest, Disclosure
+
+__all__ = ["ask_facts", "certificate_facts", "certificate_table", "moment", "print_asked"]
+
+_STATES = {"ready": ("사용 가능", "ready"), "used_up": ("다 씀", "used up"), "reissue": ("재발급 필요", "reissue")}
+
+
+def certificate_facts(one: Certificate) -> dict[str, Any]:
+    """A certificate without its claims."""
+    return {
+        "id": one.id,
+        "code": one.code,
+        "name": {"ko": one.name("ko"), "en": one.name("en")},
+        "issuer": one.issuer,
+        "credential_id": one.credential_id,
+        "issued_at": one.issued_at,
+        "expires_at": one.expires_at,
+        "formats": list(one.formats),
+        "unused": one.unused,
+        "total": one.total,
+        "state": one.state.value,
+    }
+
+
+def certificate_table(console: Console, found: Iterable[Certificate], lang: str) -> None:
+    """Certificates, one a row."""
+    from vcred.cli._show import table
+
+    korean = lang == "ko"
+    head = (
+        ["식별자", "증명서", "발급자", "만료", "남은 사본", "상태"]
+        if korean
+        else ["id", "certificate", "issuer", "expires", "copies left", "state"]
+    )
+    rows = (
+        (
+            one.id,
+            one.name(lang),
+            one.issuer,
+            moment(one.expires_at),
+            f"{one.unused}/{one.total}",
+            _STATES[one.state.value][0 if korean else 1],
+        )
+        for one in found
+    )
+    console.print(table(head, rows))
+
+
+def ask_facts(asked: ConsentRequest, lang: str) -> dict[str, Any]:
+    """A request and what would answer it."""
+    return {
+        "verifier": {
+            "client_id": asked.verifier.client_id,
+            "name": {"ko": asked.verifier.names.ko, "en": asked.verifier.names.en},
+            "registered": asked.verifier.registered,
+        },
+        "purpose": asked.purpose,
+        "policy": asked.policy,
+        "retention": asked.retention,
+        "one_way": asked.one_way,
+        "expires_at": asked.expires_at,
+        "required": [_disclosure(one, lang) for one in asked.required],
+        "optional": [_disclosure(one, lang) for one in asked.optional],
+        "missing": [{"query": one.query, "name": one.label(lang), "why": list(one.why)} for one in asked.missing],
+        "candidates": {query: [_choice(one) for one in many] for query, many in asked.candidates.items()},
+        "reasons": _reasons(asked.reasons, lang),
+        "blocked": _reasons(asked.blocked, lang),
+    }
+
+
+def print_asked(console: Console, asked: ConsentRequest, lang: str) -> None:
+    """Who asks for what and why, what would be shown, and what speaks against it."""
+    from vcred.cli._show import plain, reason_lines, table
+
+    korean = lang == "ko"
+    name = asked.verifier.names.text(lang)
+    mark = "" if asked.verifier.registered else (" (등록되지 않음)" if korean else " (not registered)")
+    console.print(plain(name + mark), style="bold" if asked.verifier.registered else "bold yellow")
+    console.print(plain(("목적: " if korean else "purpose: ") + asked.purpose))
+    if asked.retention:
+        console.print(plain(("보관: " if korean else "retention: ") + asked.retention))
+    if asked.one_way:
+        console.print("도전값 없는 요청" if korean else "a request without a challenge")
+    head = ["증명서", "항목", "경로", ""] if korean else ["certificate", "claim", "path", ""]
+    names = {one.certificate.id: one.certificate.name(lang) for many in asked.candidates.values() for one in many}
+    words = ("필수", "선택") if korean else ("required", "optional")
+    rows = [
+        (names.get(one.certificate, one.certificate), one.label(lang), str(one.path), word)
+        for word, many in zip(words, (asked.required, asked.optional), strict=True)
+        for one in many
+    ]
+    console.print(table(head, rows))
+    for lacking in asked.missing:
+        text = ("없음: " if korean else "missing: ") + lacking.label(lang)
+        console.print(plain(text + (f" ({', '.join(lacking.why)})" if lacking.why else "")), style="red")
+    for line in reason_lines((*asked.blocked, *asked.reasons), lang):
+        console.print(line)
+
+
+def moment(seconds: int) -> str:
+    """A time for people, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _disclosure(one: Disclosure, lang: str) -> dict[str, Any]:
+    return {
+        "query": one.query,
+        "certificate": one.certificate,
+        "path": str(one.path),
+        "name": one.label(lang),
+        "sensitivity": one.sensitivity,
+        "count": one.count,
+    }
+
+
+def _choice(one: Choice) -> dict[str, Any]:
+    return {
+        "certificate": one.certificate.id,
+        "code": one.certificate.code,
+        "format": one.format,
+        "spent": one.spent,
+        "reasons": [reason.code.value for reason in one.reasons],
+    }
+
+
+def _reasons(reasons: Iterable[Any], lang: str) -> list[dict[str, str]]:
+    return [
+        {"code": one.code.value, "path": one.path, "message": one.message(lang), "action": one.action(lang)}
+        for one in reasons
+    ]

@@ -1,0 +1,190 @@
+"""``vcred wallet``: a person's wallet in a folder (or a file), opened by a PIN.
+
+A wallet folder holds ``wallet.db`` with what belongs to it, the pinned root, and the trust bundle last taken.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vcred.cli import _trust
+from vcred.cli._command import Group, Run, option
+from vcred.cli._errors import Rejected, exit_of
+from vcred.cli._files import make_folder, refuse_existing
+from vcred.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from vcred.trust import TrustBundle
+    from wallet import Wallet
+    from wallet.consent import ConsentRequest
+
+__all__ = ["command"]
+
+FILE = "wallet.db"
+_PATH = click.Path(path_type=Path)
+
+command = Group("wallet")
+_home = option("--wallet", "home", default=".", envvar="VCRED_WALLET", type=_PATH)
+_pin = option("--pin-file", type=_PATH)
+_force = option("--force", is_flag=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Where a wallet is and how it is opened."""
+
+    home: Path
+    pin_file: Path | None
+    trust: Path | None
+    root: Path | None
+
+    @contextmanager
+    def open(self, run: Run) -> Iterator[Wallet]:
+        """The wallet, and closed again. ``StoreError`` when there is none."""
+        from vcred.cli._secrets import pin_of
+        from wallet import FileStore, Wallet, forbid_core_dumps
+
+        folder, file = places(self.home)
+        if not file.exists():
+            raise StoreError(f"{file}: there is no wallet; vcred wallet init makes one")
+        forbid_core_dumps()
+        bundle = _trust.load(self.trust, self.root, folder)
+        with FileStore(file, pin=pin_of(self.pin_file), at=run.at) as store:
+            yield Wallet(store=store, trust=bundle)
+
+
+def places(home: Path) -> tuple[Path | None, Path]:
+    """The wallet's folder, if it has one to itself, and its file."""
+    single = home.is_file() or (home.suffix and not home.is_dir())
+    return (None, home) if single else (home, home / FILE)
+
+
+def _opening(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that open a wallet, given to the command as one ``Door``."""
+
+    @wraps(function)
+    def wrapped(
+        run: Run, *, home: Path, pin_file: Path | None, trust: Path | None, root: Path | None, **rest: Any
+    ) -> Any:
+        return function(run, Door(home=home, pin_file=pin_file, trust=trust, root=root), **rest)
+
+    made: Callable[..., Any] = _home(_pin(_trust.trust_options(click.pass_obj(wrapped))))
+    return made
+
+
+@command.command("init", at=True, json=True)
+@click.argument("home", metavar="DIR|FILE", type=_PATH)
+@_pin
+@_trust.trust_options
+@click.pass_obj
+def init(run: Run, *, home: Path, pin_file: Path | None, trust: Path | None, root: Path | None) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._secrets import new_pin
+    from wallet import FileStore
+
+    folder, file = places(home)
+    refuse_existing(file)
+    pin = new_pin(pin_file)
+    if folder is not None:
+        make_folder(folder)
+        _trust.keep(trust, root, folder, force=False)
+    FileStore(file, pin=pin, at=run.at).close()
+    run.report({"wallet": str(file)}, lambda console: console.print(str(file)))
+
+
+@command.command("trust", at=True, json=True)
+@_home
+@_trust.trust_options
+@click.pass_obj
+def take_bundle(run: Run, *, home: Path, trust: Path | None, root: Path | None) -> None:
+    """See ``texts.toml``."""
+    folder, _ = places(home)
+    if folder is None:
+        raise click.UsageError("a wallet that is a file takes --trust with every command")
+    _trust.report(run, _trust.update(trust, root, folder))
+
+
+@command.command("accept", at=True, json=True)
+@click.argument("offer", nargs=-1, required=True)
+@option("--out", required=True, type=_PATH)
+@_force
+@_opening
+def accept(run: Run, door: Door, *, offer: tuple[str, ...], out: Path, force: bool) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._messages import put_bytes, take_offer
+
+    found = take_offer(offer, quiet=run.json)
+    if not force:
+        refuse_existing(out)
+    with door.open(run) as wallet:
+        proof = wallet.accept(found, at=run.at)
+    written = [str(path) for path in put_bytes(proof, out, force=force)]
+    facts = {"issuer": found.issuer, "code": found.code, "keys": len(proof.keys), "files": written}
+    run.report(facts, lambda console: console.print("\n".join(written)))
+
+
+@command.command("receive", at=True, json=True)
+@click.argument("delivery", nargs=-1, required=True)
+@_opening
+def receive(run: Run, door: Door, *, delivery: tuple[str, ...]) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._messages import take_bytes
+    from vcred.cli._wallet_show import certificate_facts, certificate_table
+    from vcred.issuance import Delivery
+
+    parsed = Delivery.parse(take_bytes(delivery, quiet=run.json))
+    with door.open(run) as wallet:
+        stored = wallet.receive(parsed, at=run.at)
+    facts = [certificate_facts(one) for one in stored]
+    run.report(facts, lambda console: certificate_table(console, stored, run.lang))
+
+
+@command.command("list", at=True, json=True)
+@_opening
+def list_certificates(run: Run, door: Door) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._wallet_show import certificate_facts, certificate_table
+
+    with door.open(run) as wallet:
+        found = wallet.certificates()
+    facts = [certificate_facts(one) for one in found]
+    run.report(facts, lambda console: certificate_table(console, found, run.lang))
+
+
+@command.command("match", at=True, json=True)
+@click.argument("request", nargs=-1, required=True)
+@_opening
+@click.pass_context
+def match(ctx: click.Context, run: Run, door: Door, *, request: tuple[str, ...]) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._wallet_show import ask_facts, print_asked
+
+    with door.open(run) as wallet:
+        asked = _asked(run, wallet, request)
+        facts = ask_facts(asked, run.lang)
+    run.report(facts, lambda console: print_asked(console, asked, run.lang))
+    ctx.exit(_verdict(asked))
+
+
+def _verdict(asked: ConsentRequest) -> int:
+    """0 when the wallet can answer and nothing speaks against it; else the exit code of what does."""
+    reasons = (*asked.blocked, *asked.reasons)
+    if asked.missing:
+        return Rejected.exit_code
+    codes = {exit_of(reason.code.outcome) for reason in reasons}
+    return Rejected.exit_code if Rejected.exit_code in codes else max(codes, default=0)
+
+
+def _asked(run: Run, wallet: Wallet, sources: tuple[str, ...]) -> ConsentRequest:
+    from vcred import PresentationRequest
+    from vcred.cli._messages import take
+
+    return wallet.match(PresentationRequest.parse(take(sources, quiet=run.json)), at=run.at)

@@ -1,0 +1,56 @@
+"""What an attacker does to an answer: used by ``World``, by the demo and by tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vcred.formats._wire import b64u_encode
+from vcred.formats.sd_cwt import SdCwt
+from vcred.formats.sd_jwt_vc import SdJwtVc
+from vcred.keys import SoftwareSigner
+from vcred.presentation import Presentation, Presented
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vcred.catalog import Catalog
+
+__all__ = ["flip_bit", "swap_holder"]
+
+_SIGNATURE_BYTES = 64
+
+
+def flip_bit(answer: Presentation) -> Presentation:
+    """The same answer with one bit flipped in the middle of each presentation."""
+
+    def flip(one: Presented) -> bytes:
+        middle = len(one.raw) // 2
+        return one.raw[:middle] + bytes((one.raw[middle] ^ 1,)) + one.raw[middle + 1 :]
+
+    return _changed(answer, flip)
+
+
+def swap_holder(answer: Presentation, catalog: Catalog) -> Presentation:
+    """The same certificates and the same holder's statement, signed by somebody else's phone."""
+    phone = SoftwareSigner.generate()
+
+    def sign_again(one: Presented) -> bytes:
+        opened = (SdJwtVc() if one.format == "dc+sd-jwt" else SdCwt(catalog.labels)).open(one.raw)
+        if opened.key_binding is None:
+            raise ValueError("the presentation has no holder's signature to replace")
+        signature = phone.sign(opened.key_binding.signing_input)
+        if one.format == "dc+sd-jwt":
+            return one.raw.rpartition(b".")[0] + b"." + b64u_encode(signature).encode()
+        return one.raw[:-_SIGNATURE_BYTES] + signature
+
+    return _changed(answer, sign_again)
+
+
+def _changed(answer: Presentation, change: Callable[[Presented], bytes]) -> Presentation:
+    return Presentation(
+        tokens={
+            query: tuple(Presented(format=one.format, raw=change(one)) for one in many)
+            for query, many in answer.tokens.items()
+        },
+        one_way_nonce=answer.one_way_nonce,
+    )

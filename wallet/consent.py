@@ -1,0 +1,351 @@
+"""What is asked of the holder, and the holder's agreement to it.
+
+``ConsentRequest`` is what an app shows; it discloses nothing. ``approve`` is the only way to a ``Consent``, and
+``Wallet.present`` takes nothing else. What was agreed to is kept here and not in the ``Consent`` object, which is a
+ticket: it cannot be made, changed, copied or pickled, is for one wallet, and for one act of presenting.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+from weakref import WeakKeyDictionary
+
+from vcred.errors import ConsentError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from vcred.claims import ClaimPath
+    from vcred.dcql import DcqlQuery
+    from vcred.reasons import Reason
+    from vcred.trust import Names
+    from wallet.certificate import Certificate
+
+__all__ = [
+    "Asker",
+    "Choice",
+    "Consent",
+    "ConsentRequest",
+    "Disclosure",
+    "Missing",
+    "Plan",
+    "PlanItem",
+    "redeem",
+    "shown",
+]
+
+_CLIP = 300
+
+
+def shown(text: str) -> str:
+    """A stranger's text, safe to show: control and invisible characters written out, stacked marks and length cut."""
+    out: list[str] = []
+    marks = 0
+    for letter in unicodedata.normalize("NFC", text)[: _CLIP + 1]:
+        category = unicodedata.category(letter)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if marks > 2:
+            continue
+        out.append(letter if category[0] != "C" and category not in ("Zl", "Zp") else f"\\u{{{ord(letter):X}}}")
+    return "".join(out[:_CLIP]) + ("…" if len(text) > _CLIP else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, as the trust bundle knows them. An unregistered asker has no name of its own, whatever it claims."""
+
+    client_id: str
+    registered: bool
+    names: Names
+
+    @property
+    def name(self) -> str:
+        """The Korean name."""
+        return self.names.ko
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the trust bundle vouches for them."""
+        return self.registered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """One thing that is or may be shown: a claim, with all below it, of one certificate. ``count``: in how many rows.
+
+    ``sensitivity`` is the catalogue's: "document", "personal", "sensitive" or "identifier".
+    """
+
+    query: str
+    certificate: str
+    path: ClaimPath
+    ko: str
+    en: str
+    sensitivity: str
+    count: int
+
+    def label(self, lang: str) -> str:
+        """What it is, in ``ko`` or ``en``."""
+        if lang not in ("ko", "en"):
+            raise ValueError("lang is 'ko' or 'en'")
+        return self.ko if lang == "ko" else self.en
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A certificate that answers a credential query, with what it would show.
+
+    ``required`` is the least that answers; ``optional`` may be added; ``always`` goes with any presentation of this
+    certificate. ``reasons`` are what the receiver would say against it. ``spent``: every copy has been shown once.
+    """
+
+    query: str
+    certificate: Certificate
+    format: str
+    required: tuple[Disclosure, ...]
+    optional: tuple[Disclosure, ...]
+    always: tuple[Disclosure, ...]
+    reasons: tuple[Reason, ...]
+    spent: bool
+    combinations: tuple[frozenset[ClaimPath], ...] = field(repr=False)
+    """What may be shown together, as concrete paths; the least first."""
+
+    def paths(self, extra: Collection[Disclosure]) -> frozenset[ClaimPath]:
+        """The concrete paths for the least, plus ``extra``. Raises ``ConsentError`` if these do not go together."""
+        wanted = {one.path for one in (*self.required, *extra)}
+        for combination in self.combinations:
+            if {pattern(path) for path in combination} == wanted:
+                return combination
+        raise ConsentError(f"{self.query}: these optional claims can be shown only together with others")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A credential query nothing in the wallet answers. ``why`` has, for what came close, what did not fit:
+    ``format``, ``meta``, ``claims``, ``holder_binding``, ``trusted_authorities``, ``reissue``.
+    """
+
+    query: str
+    ko: str
+    en: str
+    why: tuple[str, ...]
+
+    def label(self, lang: str) -> str:
+        """The certificate that is missing, in ``ko`` or ``en``."""
+        if lang not in ("ko", "en"):
+            raise ValueError("lang is 'ko' or 'en'")
+        return self.ko if lang == "ko" else self.en
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanItem:
+    """One presentation to make."""
+
+    query: str
+    certificate: str
+    format: str
+    paths: frozenset[ClaimPath] = field(repr=False)
+    disclosures: tuple[Disclosure, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the holder agreed to: for whom, what, until when; ``owner`` is the wallet it is for."""
+
+    owner: object
+    asker: Asker
+    nonce: bytes | None
+    one_way: bool
+    expires_at: int
+    purpose: str
+    retention: str | None
+    policy: str | None
+    items: tuple[PlanItem, ...]
+    reuse: bool
+
+
+_APPROVED: WeakKeyDictionary[Consent, Plan] = WeakKeyDictionary()
+
+
+class Consent:
+    """The holder agreed. Made by ``ConsentRequest.approve`` only; what it stands for cannot be read or changed here."""
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self) -> None:
+        raise ConsentError("only ConsentRequest.approve makes a consent")
+
+    def __init_subclass__(cls) -> NoReturn:
+        raise ConsentError("a consent has one kind")
+
+    def __reduce__(self) -> NoReturn:
+        raise ConsentError("a consent is neither copied nor kept")
+
+    @property
+    def disclosures(self) -> tuple[Disclosure, ...]:
+        """What will be shown; empty once it has been."""
+        plan = _APPROVED.get(self)
+        return () if plan is None else tuple(one for item in plan.items for one in item.disclosures)
+
+    def __repr__(self) -> str:
+        return f"Consent({'open' if self in _APPROVED else 'used'})"
+
+
+def redeem(consent: Consent, owner: object) -> Plan:
+    """Take what was agreed to, once. Raises ``ConsentError``."""
+    plan = _APPROVED.get(consent) if type(consent) is Consent else None
+    if plan is None:
+        raise ConsentError("nobody agreed to this, or it has been used: ask again")
+    if plan.owner is not owner:
+        raise ConsentError("this consent was given in another wallet")
+    if not plan.one_way:
+        del _APPROVED[consent]
+    return plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequest:
+    """Who asks for what, and what the wallet could answer. Made by ``Wallet.match``.
+
+    ``required`` and ``optional`` describe the default answer, the least there is. ``reasons`` are what the receiver
+    would say against it, found before going there. ``blocked`` are reasons for which ``approve`` refuses.
+    """
+
+    verifier: Asker
+    purpose: str
+    retention: str | None
+    policy: str | None
+    one_way: bool
+    expires_at: int
+    required: tuple[Disclosure, ...]
+    optional: tuple[Disclosure, ...]
+    missing: tuple[Missing, ...]
+    candidates: Mapping[str, tuple[Choice, ...]]
+    reasons: tuple[Reason, ...]
+    blocked: tuple[Reason, ...]
+    chosen: Mapping[str, Choice]
+    query: DcqlQuery = field(repr=False)
+    nonce: bytes | None = field(repr=False)
+    owner: object = field(repr=False)
+
+    def approve(
+        self,
+        *,
+        also: Collection[Disclosure | str] = (),
+        choose: Mapping[str, str] | None = None,
+        reuse: bool = False,
+    ) -> Consent:
+        """Agree to ``required`` and to those of ``optional`` in ``also`` (as given there, by claim path, or a whole
+        optional certificate by its query id).
+
+        ``choose`` names, by query id, the certificate to show instead of the default. ``reuse`` agrees to showing a
+        copy that was shown before, by which two receivers could tell that it was the same person. Raises
+        ``ConsentError``: something is missing, the request is blocked, ``also`` or ``choose`` name what is not there,
+        or every copy is used up and ``reuse`` was not given.
+        """
+        if self.blocked:
+            raise ConsentError("this request asks for too much: " + ", ".join(sorted({r.path for r in self.blocked})))
+        if self.missing:
+            raise ConsentError("something that is required is missing")
+        chosen = self._chosen(dict(choose or {}))
+        extra = self._extra(chosen, also)
+        items = tuple(_item(choice, extra[query]) for query, choice in chosen.items())
+        if not items:
+            raise ConsentError("nothing is asked for")
+        if not reuse and any(choice.spent for choice in chosen.values()):
+            raise ConsentError("every copy has been shown once: renew the certificate, or agree to reuse")
+        consent = object.__new__(Consent)
+        _APPROVED[consent] = Plan(
+            owner=self.owner,
+            asker=self.verifier,
+            nonce=self.nonce,
+            one_way=self.one_way,
+            expires_at=self.expires_at,
+            purpose=self.purpose,
+            retention=self.retention,
+            policy=self.policy,
+            items=items,
+            reuse=reuse,
+        )
+        return consent
+
+    def _chosen(self, choose: dict[str, str]) -> dict[str, Choice]:
+        """The default answer, changed where the holder chose another certificate."""
+        chosen = dict(self.chosen)
+        for query, certificate in choose.items():
+            fitting = [one for one in self.candidates.get(query, ()) if one.certificate.id == certificate]
+            if not fitting:
+                raise ConsentError(f"{query}: that certificate does not answer this")
+            if query not in chosen:
+                chosen = self._switched(chosen, query)
+            chosen[query] = fitting[0]
+        return chosen
+
+    def _switched(self, chosen: dict[str, Choice], query: str) -> dict[str, Choice]:
+        """The same answer with the alternative that ``query`` belongs to."""
+        for group in self.query.credential_sets or ():
+            current = next((option for option in group.options if all(one in chosen for one in option)), None)
+            other = next(
+                (option for option in group.options if query in option and all(self.candidates[one] for one in option)),
+                None,
+            )
+            if current is not None and other is not None:
+                kept = {name: choice for name, choice in chosen.items() if name not in current}
+                return kept | {name: self.candidates[name][0] for name in other}
+        raise ConsentError(f"{query}: is not an alternative of what is required")
+
+    def _extra(self, chosen: dict[str, Choice], also: Collection[Disclosure | str]) -> dict[str, list[Disclosure]]:
+        """What of ``also`` goes with which query; whole optional certificates are added to ``chosen``."""
+        if isinstance(also, str):
+            raise TypeError("also is a collection")
+        extra: dict[str, list[Disclosure]] = {}
+        for wanted in also:
+            for query in self._optional_queries(wanted):
+                chosen.setdefault(query, self.candidates[query][0])
+        for query in chosen:
+            extra[query] = []
+        for wanted in also:
+            hits = [
+                one
+                for choice in chosen.values()
+                for one in (*choice.optional, *choice.required)
+                if _names(wanted, one, choice.query)
+            ]
+            if not hits:
+                raise ConsentError("also names something that is not optional here")
+            for one in hits:
+                if one in chosen[one.query].optional and one not in extra[one.query]:
+                    extra[one.query].append(one)
+        return extra
+
+    def _optional_queries(self, wanted: Disclosure | str) -> list[str]:
+        """Queries of optional sets that ``wanted`` belongs to, if the wallet can answer them."""
+        name = wanted if isinstance(wanted, str) else wanted.query
+        for group in self.query.credential_sets or ():
+            for option in group.options:
+                if not group.required and name in option and all(self.candidates.get(one) for one in option):
+                    return list(option)
+        return []
+
+
+def pattern(path: ClaimPath) -> ClaimPath:
+    """``path`` with every index as "any element"."""
+    return type(path)(tuple(None if isinstance(part, int) else part for part in path.parts))
+
+
+def _names(wanted: Disclosure | str, one: Disclosure, query: str) -> bool:
+    if isinstance(wanted, str):
+        return wanted in (query, str(one.path), f"{query}.{one.path}")
+    return (wanted.query, wanted.path) == (one.query, one.path)
+
+
+def _item(choice: Choice, extra: list[Disclosure]) -> PlanItem:
+    return PlanItem(
+        query=choice.query,
+        certificate=choice.certificate.id,
+        format=choice.format,
+        paths=choice.paths(extra),
+        disclosures=(*choice.always, *choice.required, *extra),
+    )
