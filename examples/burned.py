@@ -15,13 +15,13 @@ from pathlib import Path
 from story import Teller, authority, bundle, reader
 
 from issuer import Issuer, IssuerProfile
-from issuer.town import TownRecords, check_invariants, generate
+from issuer.fictitious import TownRecords, check_invariants, generate
 from vcred import Catalog, Challenge, PresentationRequest, TrustBundle, VcredError, qr
 from vcred.dcql import DcqlQuery
 from vcred.errors import ConsentError
 from vcred.presentation import Presentation, sign_request
 from vcred.testing import cut_network
-from vcred.testing.attacks import flip_bit, swap_holder
+from vcred.testing.attacks import rewrite, swap_holder
 from verifier import ReaderIdentity, VerificationPolicy, Verifier
 from wallet import FileStore, Wallet
 
@@ -127,7 +127,7 @@ def main(lang: str, out: Path, seed: int) -> int:
     pictures = tell.pictures(wallet.present(asked.approve(), at=at), out, "loan")
     started = time.perf_counter()
     answer_2 = Presentation.parse(qr.decode(text for picture in pictures for text in qr.read_image(picture)))
-    tell.verdict(bank.verify(answer_2, request=loan, at=at), seconds=time.perf_counter() - started)
+    tell.verdict(bank.verify(answer_2, request=loan, at=at), seconds=time.perf_counter() - started, checks=False)
 
     tell.chapter("4. 안 되는 것들", "4. What must not work")
     policy = VerificationPolicy.preset("bank.address-change")
@@ -137,7 +137,11 @@ def main(lang: str, out: Path, seed: int) -> int:
         return fresh, wallet.present(wallet.match(fresh, at=when).approve(), at=when)
 
     request, honest = ask(at)
-    tell.refused("고친 내용", "a forged claim", bank.verify(flip_bit(honest), request=request, at=at))
+    road = result.claims["resident.personal"]["currentAddress"]["road"]
+    forged = rewrite(honest, road, road[:-1] + "집")
+    tell.refused(
+        "주소를 한 글자 고침", "one letter of the address changed", bank.verify(forged, request=request, at=at)
+    )
     tell.refused(
         "남의 휴대전화", "somebody else's phone", bank.verify(swap_holder(honest, catalog), request=request, at=at)
     )
@@ -153,7 +157,7 @@ def main(lang: str, out: Path, seed: int) -> int:
     tell.asked(wallet.match(minor, at=at))
 
     shop = readers["shop"]
-    identity = ReaderIdentity((shop.certificate,), shop.key)
+    counter = Verifier(trust, ReaderIdentity((shop.certificate,), shop.key))
     greedy = sign_request(
         DcqlQuery.parse(
             {
@@ -167,7 +171,7 @@ def main(lang: str, out: Path, seed: int) -> int:
                 ]
             }
         ),
-        client_id=identity.client_id,
+        client_id=counter.client_id,
         freshness=Challenge(),
         nonce=bytes(range(16)),
         purpose="성인 확인",
@@ -198,10 +202,13 @@ def main(lang: str, out: Path, seed: int) -> int:
     request, honest = ask(later)
     tell.refused("폐기된 증명서", "a revoked certificate", bank.verify(honest, request=request, at=later))
 
-    late = at + timedelta(days=100)
-    bank.trust = wallet.trust = publish(4, late)
-    request, honest = ask(late)
-    tell.refused("기한이 지난 증명서", "an expired certificate", bank.verify(honest, request=request, at=late))
+    late = at + timedelta(days=365 * 3 + 3)
+    counter.trust = wallet.trust = publish(4, late)
+    request = counter.request(VerificationPolicy.preset("shop.adult"), freshness=Challenge(), at=late, lang=lang)
+    honest = wallet.present(wallet.match(request, at=late).approve(), at=late)
+    tell.refused(
+        "3년이 지난 모바일 신분증", "a mobile card after three years", counter.verify(honest, request=request, at=late)
+    )
 
     tell.chapter("끝", "The end")
     tell.end(out)

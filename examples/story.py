@@ -106,7 +106,7 @@ def bundle(
             signers=[list(issuer.chain)],
             types=types,
             status_uris=[f"{id_}/s/"],
-            valid_from=at - timedelta(days=365),
+            valid_from=at - YEARS,
             valid_until=at + YEARS,
             test=True,
         )
@@ -226,16 +226,14 @@ class Teller:
             table.add_row(self._pick("증명서", "certificate"), escape(choice.certificate.name(self.lang)))
         for one in asked.missing:
             table.add_row(self._pick("없음", "missing"), f"[red]{escape(one.label(self.lang))}[/]")
-        for reason in (*asked.reasons, *asked.blocked):
-            table.add_row(
-                self._pick("미리 보니", "beforehand"),
-                f"[red]{escape(reason.message(self.lang))}[/] {escape(reason.action(self.lang))}",
-            )
+        for reason in {one.code: one for one in asked.blocked or asked.reasons}.values():
+            sentence = f"[red]{escape(reason.message(self.lang))}[/] {escape(reason.action(self.lang))}"
+            table.add_row(self._pick("미리 보니", "beforehand"), sentence)
         self._console.print(
             Panel(table, title=self._pick("지갑", "wallet"), title_align="left", width=min(100, self._console.width))
         )
 
-    def verdict(self, result: VerificationResult, *, seconds: float) -> None:
+    def verdict(self, result: VerificationResult, *, seconds: float, checks: bool = True) -> None:
         """The bank's verdict: outcome, claims, every check with its clause, ages, time."""
         self._outcome(result)
         if result:
@@ -245,19 +243,23 @@ class Teller:
                     for path, value in _leaves(tree):
                         claims.add_row(path, escape(str(value)))
             self._console.print(claims)
-        checks = Table(title=self._pick("점검", "checks"), title_justify="left")
-        for column in ("", self._pick("단계", "step"), self._pick("점검", "check"), self._pick("근거", "clause"), ""):
-            checks.add_column(column)
-        for check in result.checks:
-            checks.add_row(
-                MARKS[check.status], str(check.step), check.name, escape(check.clause), escape(check.certificate)
-            )
-        self._console.print(checks)
+        if checks:
+            self._checks(result)
         ages = [one.status_age for one in result.certificates if one.status_age is not None]
         self(
             f"신뢰 목록 {_age(result.trust_age)} 전, 폐기 목록 {_age(max(ages, default=None))} 전, 그림에서 판정까지 {seconds * 1000:.0f} ms",
             f"trust data {_age(result.trust_age)} old, status data {_age(max(ages, default=None))} old, picture to verdict {seconds * 1000:.0f} ms",
         )
+
+    def _checks(self, result: VerificationResult) -> None:
+        table = Table(title=self._pick("점검", "checks"), title_justify="left")
+        for column in ("", self._pick("단계", "step"), self._pick("점검", "check"), self._pick("근거", "clause"), ""):
+            table.add_column(column)
+        for check in result.checks:
+            table.add_row(
+                MARKS[check.status], str(check.step), check.name, escape(check.clause), escape(check.certificate)
+            )
+        self._console.print(table)
 
     def refused(self, ko: str, en: str, result: VerificationResult) -> None:
         """Something that must not be accepted, with its reasons in plain words."""

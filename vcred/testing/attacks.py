@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vcred.catalog import Catalog
 
-__all__ = ["flip_bit", "swap_holder"]
+__all__ = ["flip_bit", "rewrite", "swap_holder"]
 
 _SIGNATURE_BYTES = 64
 
@@ -28,6 +28,21 @@ def flip_bit(answer: Presentation) -> Presentation:
         return one.raw[:middle] + bytes((one.raw[middle] ^ 1,)) + one.raw[middle + 1 :]
 
     return _changed(answer, flip)
+
+
+def rewrite(answer: Presentation, old: str, new: str) -> Presentation:
+    """The same answer with the text of a disclosed claim changed (SD-CWT only; both texts of one length in UTF-8).
+
+    Raises ``ValueError`` when ``old`` is nowhere in it.
+    """
+    before, after = old.encode(), new.encode()
+
+    def change(one: Presented) -> bytes:
+        if len(before) != len(after) or before not in one.raw:
+            raise ValueError("the text is not in the presentation, or the other is not as long")
+        return one.raw.replace(before, after)
+
+    return _changed(answer, change)
 
 
 def swap_holder(answer: Presentation, catalog: Catalog) -> Presentation:

@@ -85,6 +85,7 @@ class World:
         self._policies = {one.id: one for one in map(VerificationPolicy.load, policies)}
         self._policies |= {one: VerificationPolicy.preset(one) for one in preset_ids()}
         start, end = at - dt.timedelta(days=1), at + _LONG
+        self._founded = start
         self._tuf = SoftwareSigner.generate()
         self.root_file = new_root(
             version=1, roles=single_key(self._tuf.public_key), signers=[self._tuf], expires=at + _LONG
@@ -218,8 +219,8 @@ class World:
             signers=[[self.document_signer_certificate]],
             types=list(self.catalog),
             status_uris=[STATUS_URI],
-            valid_from=self.at - dt.timedelta(days=365),
-            valid_until=self.at + _LONG,
+            valid_from=self._founded,
+            valid_until=self._founded + _LONG,
             test=True,
         )
         pack.add_reader(certificate=self.identity.chain[0], name=BANK, policies=list(self._policies), test=True)
