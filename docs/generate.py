@@ -1,4 +1,4 @@
-"""Writes the generated pages (reasons, certificates); ``--check`` only says whether they are up to date."""
+"""Writes the generated pages (reasons, certificates, command line); ``--check`` only says whether they are up to date."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from vcred.catalog import Catalog
 from vcred.catalog.document import markdown
+from vcred.cli._document import markdown as command_line
+from vcred.cli._root import root
 from vcred.reasons import Reason, ReasonCode
 
 DOCS = Path(__file__).parent
@@ -26,18 +28,22 @@ def reasons() -> str:
     for code in ReasonCode:
         reason = Reason(code)
         action = f"{reason.action('ko')}<br>{reason.action('en')}"
-        lines.append(f"| `{code.value}` | {code.outcome.value} | {reason.message('ko')} | {reason.message('en')} | {action} |")
+        lines.append(
+            f"| `{code.value}` | {code.outcome.value} | {reason.message('ko')} | {reason.message('en')} | {action} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def pages() -> dict[str, str]:
     """Generated text by file name under docs/."""
-    return {"reasons.md": reasons(), "certificates.md": markdown(Catalog.builtin())}
+    return {"reasons.md": reasons(), "certificates.md": markdown(Catalog.builtin()), "cli.md": command_line(root)}
 
 
 def main() -> int:
     """Write or check; 1 when a page is out of date."""
-    stale = [name for name, text in pages().items() if not (DOCS / name).exists() or (DOCS / name).read_text("utf-8") != text]
+    stale = [
+        name for name, text in pages().items() if not (DOCS / name).exists() or (DOCS / name).read_text("utf-8") != text
+    ]
     if "--check" in sys.argv:
         print("\n".join(f"docs/{name} is out of date: run docs/generate.py" for name in stale))
         return bool(stale)

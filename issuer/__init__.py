@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from issuer.issuer import Issuer, IssuerProfile
+    from issuer.issuer import Issuer
+    from issuer.profile import IssuerProfile
     from issuer.records import RecordSource
     from issuer.store import IssuerStore
 
 _HOME = {
     "Issuer": "issuer.issuer",
-    "IssuerProfile": "issuer.issuer",
+    "IssuerProfile": "issuer.profile",
     "IssuerStore": "issuer.store",
     "RecordSource": "issuer.records",
 }

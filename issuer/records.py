@@ -13,7 +13,7 @@ __all__ = ["RecordSource"]
 
 @runtime_checkable
 class RecordSource(Protocol):
-    """A registry. Users pass one to ``Issuer``; ``vcred.testing.contracts.check_record_source`` tests an implementation."""
+    """A registry. Users pass one to ``Issuer``; ``vcred.testing.contracts`` tests an implementation."""
 
     def fetch(self, code: str, subject: str, *, at: datetime) -> Mapping[str, Any]:
         """The record of ``subject`` for certificates of type ``code``, in the catalogue's claim names.

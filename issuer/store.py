@@ -13,9 +13,10 @@ import json
 import secrets
 import sqlite3
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from issuer.schema import connect
 from vcred.errors import NotFound, StoreError
@@ -46,7 +47,8 @@ class OfferRow(NamedTuple):
     answered: tuple[bytes, bytes] | None
 
 
-class CopyRow(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CopyRow:
     """One status entry: the list it is in, its index there and its value."""
 
     list: int
@@ -83,7 +85,7 @@ class IssuerStore:
         with self._lock:
             self._db.close()
 
-    def __enter__(self) -> IssuerStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -99,10 +101,11 @@ class IssuerStore:
                 self._db.execute("BEGIN IMMEDIATE")
                 try:
                     yield
+                    self._db.execute("COMMIT")
                 except BaseException:
-                    self._db.execute("ROLLBACK")
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
                     raise
-                self._db.execute("COMMIT")
             except sqlite3.Error as error:
                 raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
 
@@ -132,6 +135,11 @@ class IssuerStore:
                 ),
             )
             self.log(at, "offered", code=offer.code, subject_hash=self.subject_hash(offer.subject))
+
+    def forget_expired(self, *, at: int) -> None:
+        """Delete offers that have ended, with the subject and the delivery they held."""
+        with self.writing():
+            self._db.execute("DELETE FROM offers WHERE expires_at <= ?", (at,))
 
     def offer(self, nonce: bytes) -> OfferRow | None:
         """The offer made with ``nonce``, if it is still remembered."""
@@ -164,6 +172,10 @@ class IssuerStore:
             "INSERT INTO credentials (id, code, subject_hash, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)",
             (credential_id, code, self.subject_hash(subject), issued_at, expires_at),
         )
+
+    def is_bound(self, key: bytes) -> bool:
+        """Whether a credential is bound to the holder key of this thumbprint."""
+        return self._one("SELECT 1 FROM copies WHERE key_hash = ?", self.keyed_hash("holder", key)) is not None
 
     def add_copy(self, credential_id: str, *, format: str, key: bytes | None) -> tuple[int, int]:  # noqa: A002 - as everywhere
         """Inside ``writing``: a fresh status entry for one copy, as list number and index.

@@ -315,7 +315,8 @@ class ConsentRequest:
             ]
             if not hits:
                 raise ConsentError("also names something that is not optional here")
-            for one in hits:
+            whole = isinstance(wanted, str) and wanted in chosen
+            for one in () if whole else hits:
                 if one in chosen[one.query].optional and one not in extra[one.query]:
                     extra[one.query].append(one)
         return extra

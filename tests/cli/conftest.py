@@ -31,9 +31,20 @@ class Shell:
         return json.loads(self(line, *more, "--json", code=code, typed=typed).stdout)
 
 
+def make_shell(folder):
+    """A shell in ``folder`` with a password and a PIN in files."""
+    (folder / "password").write_text(PASSWORD + "\n")
+    (folder / "pin").write_text(PIN + "\n")
+    return Shell(folder)
+
+
 @pytest.fixture
 def shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "password").write_text(PASSWORD + "\n")
-    (tmp_path / "pin").write_text(PIN + "\n")
-    return Shell(tmp_path)
+    return make_shell(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shell_in():
+    """``shell_in(folder)`` for fixtures that live longer than a test."""
+    return make_shell

@@ -239,3 +239,34 @@ def test_a_policy_that_needs_a_reference_date_says_so(folder):
 
 def test_a_verifier_without_a_bundle_says_what_to_give(folder):
     assert "--trust" in folder("verifier request shop.adult --verifier bank --out r.png", code=4).stderr
+
+
+def test_a_missing_extra_is_exit_5_and_says_what_to_install(shell, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pypdfium2", None)
+    (shell.folder / "scan.pdf").write_bytes(b"%PDF-1.7")
+    assert "pip install 'vcred[pdf]'" in shell("qr decode scan.pdf", code=5).stderr
+
+
+def test_the_language_may_stand_before_the_command(shell):
+    assert "증명서" in shell("--lang ko catalog list --help").stdout
+    assert "경로와 권한" in shell("--lang ko qr decode nowhere.png", code=4).stderr
+
+
+def test_a_key_press_ends_a_command_with_130(shell, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vcred.cli._messages.read", interrupted)
+    shell("qr decode nowhere.png", code=130)
+
+
+def test_output_that_nobody_reads_on_is_no_error_of_ours():
+    run = subprocess.run(
+        f"{sys.executable} -m vcred catalog show family.basic --schema | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "{\n"
+    assert run.stderr == ""

@@ -146,8 +146,8 @@ def test_a_credential_with_one_byte_changed_never_verifies(position, change):
 @given(st.integers(0, len(PRESENTATION)), st.binary(max_size=4), st.integers(0, 4))
 def test_a_presentation_with_bytes_put_in_or_taken_out_never_verifies(position, added, removed):
     changed = PRESENTATION[:position] + added + PRESENTATION[position + removed :]
-    if changed == PRESENTATION:
-        return
+    if changed in (PRESENTATION, PRESENTATION[1:]):
+        return  # without its COSE tag it is the same token (RFC 9052 section 2: tagged or not)
     with pytest.raises(RefusedError):
         verified(changed)
 

@@ -92,14 +92,18 @@ class Command(click.Command):
             return super().invoke(ctx)
         except Failure as known:
             ended = known
-        except click.Abort:
+        except click.UsageError as error:
+            raise _told(error, as_json=as_json) from None
+        except (click.Abort, KeyboardInterrupt, EOFError):
             ended = Interrupted(run.text("그만두었습니다", "interrupted"), kind="interrupted")
         except (VcredError, OSError) as error:
+            if isinstance(error, BrokenPipeError):  # the reader of our output has enough
+                raise
             ended = failure_of(error)
         except ValueError as error:
             from vcred.qr import safe_text
 
-            raise click.UsageError(safe_text(str(error)), ctx) from error
+            raise _told(click.UsageError(safe_text(str(error)), ctx), as_json=as_json) from error
         ended.as_json = as_json
         raise ended
 
@@ -167,6 +171,14 @@ def commands(group: click.Group, path: str = "") -> dict[str, click.Command]:
 def longest(option: click.Parameter) -> str:
     """The name of an option as texts and documentation write it."""
     return max(option.opts, key=len)
+
+
+def _told(error: click.UsageError, *, as_json: bool) -> click.UsageError:
+    """Wrong use is told by click on stderr; with ``--json`` there is a document as well."""
+    if as_json:
+        facts = {"kind": "usage", "message": error.message, "exit_code": error.exit_code}
+        click.echo(json_module.dumps({"error": facts}, ensure_ascii=False))
+    return error
 
 
 def _path(ctx: click.Context) -> str:

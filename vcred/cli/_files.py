@@ -17,7 +17,7 @@ from vcred.formats._wire import parse_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["locked", "make_folder", "read", "read_object", "refuse_existing", "write"]
+__all__ = ["MAX_FILE", "locked", "make_folder", "read", "read_object", "refuse_existing", "write"]
 
 MAX_FILE = 64 * 1024 * 1024
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from vcred.presentation import PresentationRequest
     from vcred.qr import Code, HasMessage, Message
 
-__all__ = ["HasBytes", "put", "put_bytes", "put_request", "take", "take_bytes", "take_message", "take_offer"]
+__all__ = [
+    "HasBytes",
+    "put",
+    "put_bytes",
+    "put_request",
+    "refuse_taken",
+    "take",
+    "take_bytes",
+    "take_message",
+    "take_offer",
+]
 
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
 _ENVELOPE = 0x56
@@ -95,8 +105,8 @@ def take_message(sources: Sequence[str], *, quiet: bool = True) -> Message:
 def put(what: HasMessage | Message, out: Path, *, force: bool, animated: bool | None = None) -> list[Path]:
     """Write a message to ``out`` and say which files it became.
 
-    ``.bin``: the envelope's bytes. ``.txt``: the text of each code, one a line. ``.gif``: an animation. ``.svg`` or ``.png``:
-    a picture, several if there are several codes (``out-01.png`` ...). A folder gets ``frame-01.png`` ...
+    ``.bin``: the envelope's bytes. ``.txt``: the text of each code, one a line. ``.gif``: an animation. ``.svg`` or
+    ``.png``: a picture, several if there are several codes (``out-01.png`` ...). A folder gets ``frame-01.png`` ...
     """
     from vcred.qr import Message, animation, encode, encode_message
 
@@ -143,6 +153,12 @@ def put_request(request: PresentationRequest, out: Path, *, force: bool) -> list
     if out.suffix.lower() == ".uri":
         return [write(out, request.to_uri().encode() + b"\n", force=force)]
     return put(request, out, force=force)
+
+
+def refuse_taken(out: Path, *, force: bool) -> None:
+    """Exit 4 if a message could not be written to ``out`` without overwriting: asked before anything is used up."""
+    if not force:
+        refuse_existing(*_names(out, 1), *_names(out, 2)[:1])
 
 
 def _drawn(code: Code, path: Path) -> bytes:

@@ -20,6 +20,7 @@ __all__ = ["ask", "load_key", "new_password", "new_pin", "pin_of", "text_of"]
 
 _LIMIT = 4096
 _SHORTEST = 8
+_SHORTEST_PIN = 6
 
 
 def text_of(file: Path) -> str:
@@ -46,8 +47,11 @@ def pin_of(file: Path | None) -> Callable[[], str]:
 
 
 def new_pin(file: Path | None) -> str:
-    """A PIN for a wallet, typed twice."""
-    return text_of(file) if file else ask("새 지갑 PIN(6자 이상)", "New wallet PIN (6 or more)", twice=True)
+    """A PIN for a wallet, typed twice. ``ValueError`` for a short one."""
+    pin = text_of(file) if file else ask("새 지갑 PIN(6자 이상)", "New wallet PIN (6 or more)", twice=True)
+    if len(pin) < _SHORTEST_PIN:  # before a file is made
+        raise ValueError(f"a PIN has at least {_SHORTEST_PIN} characters")
+    return pin
 
 
 def new_password(file: Path | None) -> bytes:

@@ -26,11 +26,12 @@ COLOURS = {Outcome.ACCEPTED: "bold green", Outcome.INDETERMINATE: "bold yellow",
 _WIDE = 160
 
 
-def console() -> Console:
-    """Where reports go: stdout. Not cut to a width where nobody looks at a terminal."""
+def console(*, errors: bool = False) -> Console:
+    """Where reports go: stdout, or stderr. Not cut to a width where nobody looks at a terminal."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
+    file = sys.stderr if errors else sys.stdout
+    return Console(file=file, highlight=False, markup=False, width=None if file.isatty() else _WIDE)
 
 
 def plain(value: object) -> Text:

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from wallet.certificate import Certificate
     from wallet.consent import Choice, ConsentRequest, Disclosure
 
-__all__ = ["ask_facts", "certificate_facts", "certificate_table", "moment", "print_asked"]
+__all__ = [
+    "ask_facts",
+    "certificate_facts",
+    "certificate_table",
+    "history_facts",
+    "history_table",
+    "moment",
+    "print_asked",
+    "print_certificate",
+]
 
 _STATES = {"ready": ("사용 가능", "ready"), "used_up": ("다 씀", "used up"), "reissue": ("재발급 필요", "reissue")}
 
@@ -55,6 +64,72 @@ def certificate_table(console: Console, found: Iterable[Certificate], lang: str)
             _STATES[one.state.value][0 if korean else 1],
         )
         for one in found
+    )
+    console.print(table(head, rows))
+
+
+def print_certificate(console: Console, one: Certificate, lang: str) -> None:
+    """One certificate: whose, from when to when, and how often it can still be shown."""
+    from vcred.cli._show import plain
+
+    korean = lang == "ko"
+    console.print(plain(one.name(lang)), style="bold")
+    labels = (
+        ("식별자", "발급자", "발급 번호", "발급", "만료", "형식", "남은 사본", "상태")
+        if korean
+        else ("id", "issuer", "issuer's number", "issued", "expires", "formats", "copies left", "state")
+    )
+    values = (
+        one.id,
+        one.issuer,
+        one.credential_id,
+        moment(one.issued_at),
+        moment(one.expires_at),
+        ", ".join(one.formats),
+        f"{one.unused}/{one.total}",
+        _STATES[one.state.value][0 if korean else 1],
+    )
+    for label, value in zip(labels, values, strict=True):
+        console.print(plain(f"{label}: {value}"))
+
+
+def history_facts(one: Any) -> dict[str, Any]:
+    """One act of presenting, and the receipt for it if there is one."""
+    from vcred import Receipt
+
+    receipt = None if one.receipt is None else Receipt.parse(one.receipt)
+    return {
+        "at": one.at,
+        "verifier": dict(one.verifier),
+        "registered": one.registered,
+        "purpose": one.purpose,
+        "policy": one.policy,
+        "one_way": one.one_way,
+        "shown": [dict(each) for each in one.shown],
+        "receipt": None if receipt is None else {"outcome": receipt.outcome.value, "reference": receipt.reference},
+    }
+
+
+def history_table(console: Console, facts: Iterable[dict[str, Any]], lang: str) -> None:
+    """What was shown to whom, one act a row."""
+    from vcred.cli._show import table
+
+    korean = lang == "ko"
+    head = (
+        ["언제", "누구에게", "목적", "무엇을", "확인서"]
+        if korean
+        else ["when", "to whom", "purpose", "what", "receipt"]
+    )
+    unknown = " (등록되지 않음)" if korean else " (not registered)"
+    rows = (
+        (
+            moment(one["at"]),
+            one["verifier"][lang] + ("" if one["registered"] else unknown),
+            one["purpose"],
+            ", ".join(dict.fromkeys(each[lang] for each in one["shown"])),
+            "" if one["receipt"] is None else one["receipt"]["outcome"],
+        )
+        for one in facts
     )
     console.print(table(head, rows))
 
@@ -111,8 +186,8 @@ def print_asked(console: Console, asked: ConsentRequest, lang: str) -> None:
 
 
 def moment(seconds: int) -> str:
-    """A time for people, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    """A time for people, in the time zone of this machine."""
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def _disclosure(one: Disclosure, lang: str) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from vcred.cli._files import read, refuse_existing, write
 from vcred.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from datetime import datetime
 
-    from issuer import Issuer, RecordSource
+    from issuer import Issuer
     from vcred.issuance import Offer
     from vcred.keys import Signer
 
@@ -82,7 +82,7 @@ def init(
 @click.pass_obj
 def town(run: Run, *, file: Path, households: int, seed: int, force: bool) -> None:
     """See ``texts.toml``."""
-    from issuer.town import generate
+    from issuer.fictitious import generate
 
     if not force:
         refuse_existing(file)
@@ -92,6 +92,37 @@ def town(run: Run, *, file: Path, households: int, seed: int, force: bool) -> No
         f"{file}: {made.households}세대 {made.people}명", f"{file}: {made.households} households, {made.people} people"
     )
     run.report(facts, lambda console: console.print(line))
+
+
+@command.command("subjects", json=True)
+@click.argument("file", type=_PATH)
+@option("--kind")
+@option("--minimum", default=1, type=click.IntRange(1, 20))
+@option("--limit", default=20, type=click.IntRange(1, 1_000_000))
+@click.pass_obj
+def subjects(run: Run, *, file: Path, kind: str | None, minimum: int, limit: int) -> None:
+    """See ``texts.toml``."""
+    from issuer.fictitious import TownRecords
+    from vcred.cli._show import table
+
+    found = TownRecords(file).find(kind=kind, minimum=minimum)[:limit]
+    facts = [
+        {
+            "subject": one.subject,
+            "name": one.name,
+            "household": one.household_kind,
+            "size": one.household_size,
+            "head": one.head,
+        }
+        for one in found
+    ]
+    head = (
+        ["대상 키", "이름", "세대", "인원", "세대주"]
+        if run.lang == "ko"
+        else ["subject", "name", "household", "size", "head"]
+    )
+    rows = ((*list(one.values())[:4], run.text("예", "yes") if one["head"] else "") for one in facts)
+    run.report(facts, lambda console: console.print(table(head, rows)))
 
 
 @command.command("offer", at=True, json=True)
@@ -117,6 +148,9 @@ def offer(
     force: bool,
 ) -> None:
     """See ``texts.toml``."""
+    from vcred.cli._messages import refuse_taken
+
+    refuse_taken(out, force=force)
     with _issuer(folder, records, home.Unopened(folder)) as agency:
         chosen = _options(code, options)
         made = agency.offer(code, subject=subject, variant=variant, options=chosen, at=run.at)
@@ -186,12 +220,11 @@ def issue(
     force: bool,
 ) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._messages import put_bytes, take_bytes
+    from vcred.cli._messages import put_bytes, refuse_taken, take_bytes
     from vcred.issuance import IssuanceRequest
 
     request = IssuanceRequest.parse(take_bytes(proof, quiet=run.json))
-    if not force:
-        refuse_existing(out)
+    refuse_taken(out, force=force)
     with _issuer(folder, records, _signing(folder, password_file)) as agency:
         delivery = agency.issue(request, at=run.at)
     written = [str(path) for path in put_bytes(delivery, out, force=force)]
@@ -210,6 +243,7 @@ def issue(
 def list_issued(run: Run, *, folder: Path) -> None:
     """See ``texts.toml``."""
     from vcred.cli._show import table
+    from vcred.cli._wallet_show import moment
 
     with _store(folder) as store:
         facts = [
@@ -225,7 +259,7 @@ def list_issued(run: Run, *, folder: Path) -> None:
     korean = {en: ko for ko, en in _STATES.values()}
     head = ["식별자", "종류", "발급", "상태"] if run.lang == "ko" else ["id", "type", "issued", "state"]
     rows = (
-        (one["id"], one["code"], _utc(one["issued_at"]), korean[one["state"]] if run.lang == "ko" else one["state"])
+        (one["id"], one["code"], moment(one["issued_at"]), korean[one["state"]] if run.lang == "ko" else one["state"])
         for one in facts
     )
     run.report(facts, lambda console: console.print(table(head, rows)))
@@ -276,6 +310,7 @@ def _issuer(folder: Path, records: Path | None, signer: Signer) -> Iterator[Issu
     from issuer import Issuer, IssuerProfile
     from vcred.catalog import Catalog
     from vcred.cli._describe import pem_chain
+    from vcred.cli._records import source
 
     known = home.settings(folder)
     profile = IssuerProfile(
@@ -287,7 +322,7 @@ def _issuer(folder: Path, records: Path | None, signer: Signer) -> Iterator[Issu
         types=frozenset(known.types),
     )
     with _store(folder) as store:
-        yield Issuer(profile, records=_source(records), catalog=Catalog.builtin(), store=store)
+        yield Issuer(profile, records=source(records), catalog=Catalog.builtin(), store=store)
 
 
 @contextmanager
@@ -303,24 +338,6 @@ def _signing(folder: Path, password_file: Path | None) -> Signer:
     from vcred.cli._secrets import load_key
 
     return load_key(folder / home.KEY, password_file)
-
-
-class _NoRegistry:
-    """What stands for the registry in commands that certify nobody."""
-
-    def fetch(self, code: str, subject: str, *, at: datetime) -> Mapping[str, Any]:  # noqa: ARG002 - the protocol's
-        raise RecordError("this command has no registry")
-
-
-def _source(records: Path | None) -> RecordSource:
-    if records is None:
-        return _NoRegistry()
-    if not records.exists():
-        raise RecordError(f"{records}: there is no such registry file")
-    from issuer.town import TownRecords
-
-    source: RecordSource = TownRecords(records)
-    return source
 
 
 def _options(code: str, given: tuple[str, ...]) -> dict[str, Any]:
@@ -367,9 +384,3 @@ def _korean_day(at: datetime) -> Any:
     from datetime import timedelta, timezone
 
     return at.astimezone(timezone(timedelta(hours=9))).date()
-
-
-def _utc(seconds: int) -> str:
-    from datetime import UTC, datetime
-
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from vcred.catalog import Catalog
     from vcred.policy import VerificationPolicy
     from vcred.trust import TrustBundle
     from verifier import VerificationResult, Verifier
@@ -157,9 +158,10 @@ def request(
     root: Path | None,
 ) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._messages import put_request
+    from vcred.cli._messages import put_request, refuse_taken
     from verifier import Challenge, MaxAge
 
+    refuse_taken(out, force=force)
     bundle = _trust.load(trust, root, home)
     wanted = _policy(policy, bundle)
     with _desk(home, bundle, password_file) as desk:
@@ -208,18 +210,21 @@ def verify(
     """See ``texts.toml``."""
     from vcred import PresentationRequest
     from vcred.cli._errors import exit_of
-    from vcred.cli._messages import put, take, take_message
+    from vcred.cli._messages import put, refuse_taken, take, take_message
 
     run: Run = ctx.obj
+    if receipt is not None:
+        refuse_taken(receipt, force=force)
     question = PresentationRequest.parse(take(asked))
     shown = take_message(answer, quiet=run.json)
-    with _desk(home, _trust.load(trust, root, home), password_file) as desk:
+    bundle = _trust.load(trust, root, home)
+    with _desk(home, bundle, password_file) as desk:
         result = desk.verify(shown, request=question, at=run.at)
         facts = result.to_json()
         if receipt is not None and result.presentation is not None:
             signed = desk.receipt(result, at=run.at, reference=reference)
             facts["receipt"] = [str(path) for path in put(signed, receipt, force=force)]
-    run.report(facts, lambda console: _print_result(console, result, run.lang))
+    run.report(facts, lambda console: _print_result(console, result, bundle.catalog, run.lang))
     ctx.exit(exit_of(result.outcome))
 
 
@@ -255,7 +260,7 @@ def _policy_facts(policy: VerificationPolicy) -> dict[str, Any]:
     }
 
 
-def _print_result(console: Console, result: VerificationResult, lang: str) -> None:
+def _print_result(console: Console, result: VerificationResult, catalog: Catalog, lang: str) -> None:
     from vcred.cli._show import age_text, outcome_text, plain, reason_lines, table
 
     korean = lang == "ko"
@@ -271,7 +276,7 @@ def _print_result(console: Console, result: VerificationResult, lang: str) -> No
     )
     rows = (
         (
-            one.code or one.query_id,
+            _type_name(one.code, catalog, lang) or one.query_id,
             one.issuer_name.get(lang) or one.issuer or "",
             one.issued_on or "",
             age_text(one.status_age, lang),
@@ -281,12 +286,31 @@ def _print_result(console: Console, result: VerificationResult, lang: str) -> No
     console.print(table(head, rows))
     console.print(("신뢰 목록: " if korean else "trust bundle: ") + age_text(result.trust_age, lang))
     if result:
-        claims = [(slot, path, value) for slot, tree in result.claims.items() for path, value in _leaves(tree, "")]
-        console.print(table(["", "항목", "값"] if korean else ["", "claim", "value"], claims))
+        for one in result.certificates:
+            console.print(_type_name(one.code, catalog, lang), style="bold")
+            claims = (
+                (path, _label(one.code, path, catalog, lang), value)
+                for path, value in _leaves(result.claims[one.slot], "")
+            )
+            console.print(table(["경로", "항목", "값"] if korean else ["path", "claim", "value"], claims))
         return
     marks = ((one.step, one.certificate, one.name, one.status.value, one.clause) for one in result.checks)
     for mark in marks:
         console.print(plain("  ".join(map(str, mark))), style="dim")
+
+
+def _type_name(code: str | None, catalog: Catalog, lang: str) -> str:
+    return catalog[code].name(lang) if code in catalog and code is not None else code or ""
+
+
+def _label(code: str | None, path: str, catalog: Catalog, lang: str) -> str:
+    """What the catalogue calls the claim at ``path``; "" for what every type has."""
+    from vcred.claims import ClaimPath
+
+    if code is None or code not in catalog:
+        return ""
+    spec = catalog[code].spec(ClaimPath.parse(path))
+    return "" if spec is None else spec.name(lang)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -16,14 +16,13 @@ import click
 from vcred.cli import _trust
 from vcred.cli._command import Group, Run, option
 from vcred.cli._errors import Rejected, exit_of
-from vcred.cli._files import make_folder, refuse_existing
-from vcred.errors import StoreError
+from vcred.cli._files import make_folder, refuse_existing, write
+from vcred.errors import NotFound, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from vcred.trust import TrustBundle
-    from wallet import Wallet
+    from wallet import Certificate, Wallet
     from wallet.consent import ConsentRequest
 
 __all__ = ["command"]
@@ -52,9 +51,7 @@ class Door:
         from vcred.cli._secrets import pin_of
         from wallet import FileStore, Wallet, forbid_core_dumps
 
-        folder, file = places(self.home)
-        if not file.exists():
-            raise StoreError(f"{file}: there is no wallet; vcred wallet init makes one")
+        folder, file = _existing(self.home)
         forbid_core_dumps()
         bundle = _trust.load(self.trust, self.root, folder)
         with FileStore(file, pin=pin_of(self.pin_file), at=run.at) as store:
@@ -119,11 +116,10 @@ def take_bundle(run: Run, *, home: Path, trust: Path | None, root: Path | None) 
 @_opening
 def accept(run: Run, door: Door, *, offer: tuple[str, ...], out: Path, force: bool) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._messages import put_bytes, take_offer
+    from vcred.cli._messages import put_bytes, refuse_taken, take_offer
 
     found = take_offer(offer, quiet=run.json)
-    if not force:
-        refuse_existing(out)
+    refuse_taken(out, force=force)
     with door.open(run) as wallet:
         proof = wallet.accept(found, at=run.at)
     written = [str(path) for path in put_bytes(proof, out, force=force)]
@@ -159,6 +155,18 @@ def list_certificates(run: Run, door: Door) -> None:
     run.report(facts, lambda console: certificate_table(console, found, run.lang))
 
 
+@command.command("show", at=True, json=True)
+@click.argument("certificate")
+@_opening
+def show(run: Run, door: Door, *, certificate: str) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._wallet_show import certificate_facts, print_certificate
+
+    with door.open(run) as wallet:
+        found = _certificate(wallet, certificate)
+    run.report(certificate_facts(found), lambda console: print_certificate(console, found, run.lang))
+
+
 @command.command("match", at=True, json=True)
 @click.argument("request", nargs=-1, required=True)
 @_opening
@@ -172,6 +180,176 @@ def match(ctx: click.Context, run: Run, door: Door, *, request: tuple[str, ...])
         facts = ask_facts(asked, run.lang)
     run.report(facts, lambda console: print_asked(console, asked, run.lang))
     ctx.exit(_verdict(asked))
+
+
+@command.command("present", at=True, json=True)
+@click.argument("request", nargs=-1, required=True)
+@option("--out", required=True, type=_PATH)
+@option("--also", multiple=True)
+@option("--choose", multiple=True, metavar="QUERY=ID")
+@option("--reuse", is_flag=True)
+@option("--yes", is_flag=True)
+@_force
+@_opening
+def present(
+    run: Run,
+    door: Door,
+    *,
+    request: tuple[str, ...],
+    out: Path,
+    also: tuple[str, ...],
+    choose: tuple[str, ...],
+    reuse: bool,
+    yes: bool,
+    force: bool,
+) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._messages import put, refuse_taken
+
+    chosen = dict(_pair(one) for one in choose)
+    refuse_taken(out, force=force)
+    with door.open(run) as wallet:
+        asked = _asked(run, wallet, request)
+        consent = asked.approve(also=also, choose=chosen, reuse=reuse)
+        if not yes:
+            _ask_holder(run, asked)
+        shown = [{"certificate": one.certificate, "path": str(one.path)} for one in consent.disclosures]
+        answer = wallet.present(consent, at=run.at)
+    written = [str(path) for path in put(answer, out, force=force)]
+    run.report({"shown": shown, "files": written}, lambda console: console.print("\n".join(written)))
+
+
+@command.command("history", at=True, json=True)
+@_opening
+def history(run: Run, door: Door) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._wallet_show import history_facts, history_table
+
+    with door.open(run) as wallet:
+        facts = [history_facts(one) for one in wallet.history()]
+    run.report(facts, lambda console: history_table(console, facts, run.lang))
+
+
+@command.command("receipt", at=True, json=True)
+@click.argument("receipt", nargs=-1, required=True)
+@_opening
+def take_receipt(run: Run, door: Door, *, receipt: tuple[str, ...]) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._messages import take_bytes
+    from vcred.cli._show import outcome_text
+
+    with door.open(run) as wallet:
+        found = wallet.accept_receipt(take_bytes(receipt, quiet=run.json), at=run.at)
+    facts = {
+        "client_id": found.client_id,
+        "outcome": found.outcome.value,
+        "reasons": list(found.reasons),
+        "purpose": found.purpose,
+        "retention": found.retention,
+        "reference": found.reference,
+    }
+    run.report(facts, lambda console: console.print(outcome_text(found.outcome, run.lang)))
+
+
+@command.command("delete", at=True, json=True)
+@click.argument("certificate")
+@option("--yes", is_flag=True)
+@_opening
+def delete(run: Run, door: Door, *, certificate: str, yes: bool) -> None:
+    """See ``texts.toml``."""
+    with door.open(run) as wallet:
+        found = _certificate(wallet, certificate)
+        question = run.text(f"{found.name('ko')}: 지울까요?", f"{found.name('en')}: delete it?")
+        if not yes and not click.confirm(question, err=True):
+            raise Rejected(run.text("지우지 않았습니다", "not deleted"), kind="declined")
+        wallet.delete(found.id)
+    run.report({"deleted": found.id}, lambda console: console.print(found.id))
+
+
+@command.command("pin", at=True, json=True)
+@_home
+@_pin
+@option("--new-pin-file", type=_PATH)
+@click.pass_obj
+def change_pin(run: Run, *, home: Path, pin_file: Path | None, new_pin_file: Path | None) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._secrets import new_pin, pin_of
+    from wallet import FileStore
+
+    _, file = _existing(home)
+    old = pin_of(pin_file)()
+    with FileStore(file, pin=old, at=run.at) as store:
+        store.change_pin(old=old, new=new_pin(new_pin_file), at=run.at)
+    run.report({"changed": True}, lambda console: console.print(run.text("바꾸었습니다", "changed")))
+
+
+@command.command("recovery-key", at=True, json=True)
+@option("--out", required=True, type=_PATH)
+@_force
+@_home
+@_pin
+@click.pass_obj
+def recovery_key(run: Run, *, out: Path, force: bool, home: Path, pin_file: Path | None) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._secrets import pin_of
+    from wallet import FileStore
+
+    if not force:
+        refuse_existing(out)
+    _, file = _existing(home)
+    with FileStore(file, pin=pin_of(pin_file), at=run.at) as store:
+        write(out, store.add_recovery_key().encode() + b"\n", force=force, private=True)
+    run.report({"file": str(out)}, lambda console: console.print(str(out)))
+
+
+@command.command("reset", json=True)
+@option("--recovery-key-file", type=_PATH)
+@option("--new-pin-file", type=_PATH)
+@_home
+@click.pass_obj
+def reset(run: Run, *, recovery_key_file: Path | None, new_pin_file: Path | None, home: Path) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._secrets import ask, new_pin, text_of
+    from wallet import FileStore
+
+    _, file = _existing(home)
+    key = text_of(recovery_key_file) if recovery_key_file else ask("복구 키", "Recovery key")
+    FileStore.reset(file, recovery_key=key, pin=new_pin(new_pin_file)).close()
+    run.report(
+        {"reset": True}, lambda console: console.print(run.text("새 PIN으로 열립니다", "it opens with the new PIN"))
+    )
+
+
+def _existing(home: Path) -> tuple[Path | None, Path]:
+    folder, file = places(home)
+    if not file.exists():
+        raise StoreError(f"{file}: there is no wallet; vcred wallet init makes one")
+    return folder, file
+
+
+def _certificate(wallet: Wallet, name: str) -> Certificate:
+    """The certificate of that id, or of that beginning of one. Raises ``NotFound``."""
+    found = [one for one in wallet.certificates() if one.id.startswith(name)]
+    if len(found) != 1:
+        raise NotFound(f"{name}: {len(found)} certificates of that id")
+    return found[0]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    query, equals, certificate = text.partition("=")
+    if not equals:
+        raise click.UsageError("--choose QUERY=ID")
+    return query, certificate
+
+
+def _ask_holder(run: Run, asked: ConsentRequest) -> None:
+    """Show who asks for what, and go on only with a yes."""
+    from vcred.cli._show import console
+    from vcred.cli._wallet_show import print_asked
+
+    print_asked(console(errors=run.json), asked, run.lang)
+    if not click.confirm(run.text("보여 줄까요?", "Show this?"), err=True):
+        raise Rejected(run.text("보여 주지 않았습니다", "nothing was shown"), kind="declined")
 
 
 def _verdict(asked: ConsentRequest) -> int:

@@ -132,7 +132,7 @@ def decode_all(
         raise MalformedError(ReasonCode.LIMIT, path, f"more than {MAX_ITEMS} items")
     if sum(map(len, items)) > max_bytes:
         raise MalformedError(ReasonCode.SIZE, path, f"more than {max_bytes} bytes")
-    stream = b"".join((_head(4, 2 * len(items)), *(item + _MARK_BYTES for item in items)))
+    stream = _head(4, 2 * len(items)) + _MARK_BYTES.join((*items, b""))
     try:
         found: list[Any] = cbor2.loads(stream, **_options(max_depth + 1, tags))
         _tidy(found, redaction=_REDACTED_TAG in tags)

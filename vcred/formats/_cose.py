@@ -8,6 +8,8 @@ external data, no label in both headers. The signature is checked over the prote
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.credential import Prepared
@@ -61,6 +63,7 @@ _NO_TAGS: Final[frozenset[int]] = frozenset()
 _SIGN1_ONLY: Final = frozenset({_SIGN1_TAG})
 _MAX_KID: Final = 64
 _MAX_CHAIN: Final = 8
+_SMALL: Final = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +97,10 @@ def read_sign1(value: Any, *, path: str, header_tags: frozenset[int] = _NO_TAGS)
     if type(value) is not list or [type(part) for part in value] != [bytes, dict, bytes, bytes]:
         raise MalformedError(ReasonCode.FORMAT, path, "not a COSE_Sign1 with its payload")
     raw, unprotected, payload, signature = value
-    where = f"{path}.protected"
-    protected = decode(raw, where, max_bytes=len(raw), tags=header_tags) if raw else {}
-    if type(protected) is not dict:
-        raise MalformedError(ReasonCode.FORMAT, where, "the protected header is not a map")
-    alg = protected.get(ALG)
-    if type(alg) is not int or alg not in _ALG_NAMES or ALG in unprotected:
-        raise MalformedError(ReasonCode.ALG, where, "alg is missing, unprotected or not allowed")
+    read = _read_small_protected if len(raw) <= _SMALL else _read_protected
+    protected, name = read(raw, f"{path}.protected", header_tags)
+    if ALG in unprotected:
+        raise MalformedError(ReasonCode.ALG, f"{path}.protected", "alg is unprotected")
     if CRIT in protected or CRIT in unprotected:
         raise MalformedError(ReasonCode.CRIT, path, "crit")
     if not protected.keys().isdisjoint(unprotected):
@@ -109,7 +109,7 @@ def read_sign1(value: Any, *, path: str, header_tags: frozenset[int] = _NO_TAGS)
     if (KID in protected or KID in unprotected) and not (type(kid) is bytes and 1 <= len(kid) <= _MAX_KID):
         raise MalformedError(ReasonCode.KID, path, f"kid is not 1 to {_MAX_KID} bytes")
     return Sign1(
-        alg=_ALG_NAMES[alg],
+        alg=name,
         kid=kid,
         protected=protected,
         unprotected=unprotected,
@@ -119,6 +119,21 @@ def read_sign1(value: Any, *, path: str, header_tags: frozenset[int] = _NO_TAGS)
         # An encoded empty map is signed as no bytes at all (RFC 9052 section 4.4).
         signing_input=sig_structure(raw if protected else b"", payload),
     )
+
+
+def _read_protected(raw: bytes, path: str, tags: frozenset[int]) -> tuple[Mapping[Any, Any], str]:
+    """A protected header, and the key algorithm that it names."""
+    protected = decode(raw, path, max_bytes=len(raw), tags=tags) if raw else {}
+    if type(protected) is not dict:
+        raise MalformedError(ReasonCode.FORMAT, path, "the protected header is not a map")
+    alg = protected.get(ALG)
+    if type(alg) is not int or alg not in _ALG_NAMES:
+        raise MalformedError(ReasonCode.ALG, path, "alg is missing or not allowed")
+    return MappingProxyType(protected), _ALG_NAMES[alg]
+
+
+# Headers without anything carried in them repeat from token to token. What is kept is a pure function of its bytes.
+_read_small_protected = lru_cache(maxsize=64)(_read_protected)
 
 
 def sig_structure(protected: bytes, payload: bytes) -> bytes:

@@ -288,33 +288,30 @@ class _Concealer:
     def map(self, node: Mapping[Any, Any], scope: Scope, depth: int) -> dict[Any, Any]:
         known: Mapping[Any, tuple[Any, Scope]] = scope.labels if isinstance(scope, LabelMap) else {}
         out: dict[Any, Any] = {}
-        digests = []
+        hidden: list[tuple[Any, ...]] = []
         for name, value in node.items():
             key, below = known.get(name) or _label(name, scope)
-            hidden = type(value) is SD
-            inner = value.value if hidden else value
+            inner = value.value if type(value) is SD else value
             if type(inner) not in _JSON_LEAVES:
                 inner = self._value(inner, below, scope, depth)
-            if hidden:
-                digests.append(self._disclose(inner, key))
+            if type(value) is SD:
+                hidden.append((inner, key))
             else:
                 out[key] = inner
-        if digests:
-            digests += [self._disclose() for _ in range(self.decoys)]
-            digests.sort()
-            out[REDACTED_KEYS] = digests
+        if hidden:
+            out[REDACTED_KEYS] = sorted(self._disclose([*hidden, *[()] * self.decoys]))
         return out
 
     def _array(self, node: Any, scope: Scope, depth: int) -> list[Any]:
         out = [
-            Redacted(self._disclose(self._value(element.value, scope, scope, depth)))
+            Redacted(*self._disclose([(self._value(element.value, scope, scope, depth),)]))
             if type(element) is SD
             else self._value(element, scope, scope, depth)
             for element in node
         ]
         if any(type(element) is SD for element in node):
             for _ in range(self.decoys):
-                out.insert(secrets.randbelow(len(out) + 1), Redacted(self._disclose()))
+                out.insert(secrets.randbelow(len(out) + 1), Redacted(*self._disclose([()])))
         return out
 
     def _value(self, value: Any, below: Scope, scope: Scope, depth: int) -> Any:
@@ -328,12 +325,11 @@ class _Concealer:
             return self._array(value, below, depth + 1)
         raise TypeError(f"{type(value).__name__} is not a claim value")
 
-    def _disclose(self, *value_and_key: Any) -> bytes:
-        content = _ARRAY_OF[len(value_and_key)] + bstr(next(self.salts))
-        for part in value_and_key:
-            content += encode(part)
-        self.contents.append(content)
-        return digest_of(content)
+    def _disclose(self, hidden: list[tuple[Any, ...]]) -> list[bytes]:
+        """The digests of new disclosures: of a member (value, key), an element (value,) or a decoy ()."""
+        contents = [b"".join((_ARRAY_OF[len(parts)], bstr(next(self.salts)), *map(encode, parts))) for parts in hidden]
+        self.contents += contents
+        return [digest_of(content) for content in contents]
 
 
 def _label(name: Any, scope: Scope) -> tuple[Any, Scope]:

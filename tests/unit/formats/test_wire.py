@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vcred.errors import MalformedError
 from vcred.formats._wire import (
+    b64u_all,
     b64u_bytes,
     b64u_decode,
     b64u_encode,
@@ -18,6 +19,7 @@ from vcred.formats._wire import (
     inflate_raw,
     inflate_zlib,
     parse_json,
+    parse_json_all,
 )
 from vcred.reasons import ReasonCode as Code
 
@@ -35,6 +37,11 @@ VALUES = st.recursive(
 @given(st.binary(max_size=50))
 def test_base64url_round_trip(raw: bytes) -> None:
     assert b64u_decode(b64u_encode(raw), "x") == b64u_decode(b64u_bytes(raw), "x") == raw
+
+
+@given(st.integers(1, 65).flatmap(lambda size: st.lists(st.binary(min_size=size, max_size=size), max_size=5)))
+def test_base64url_of_all_is_that_of_each(digests: list[bytes]) -> None:
+    assert b64u_all(digests) == [b64u_encode(digest) for digest in digests]
 
 
 @given(st.text("AZ-_+/=\n é", max_size=9))
@@ -94,6 +101,51 @@ def test_inflate(inflate: object, deflate: object) -> None:
         with pytest.raises(MalformedError) as caught:
             inflate(broken, limit, "x")  # type: ignore[operator]
         assert caught.value.code is code
+
+
+def one_by_one(items: list[bytes], max_bytes: int) -> object:
+    try:
+        return [parse_json(item, f"x[{at}]", max_bytes=max_bytes, max_depth=4) for at, item in enumerate(items)]
+    except MalformedError as error:
+        return error.code, error.path
+
+
+def all_at_once(items: list[bytes], max_bytes: int) -> object:
+    try:
+        return parse_json_all(items, "x", max_bytes=max_bytes, max_depth=4)
+    except MalformedError as error:
+        return error.code, error.path
+
+
+# Pieces that are one text, none, two, or half of one that the next could complete.
+PIECES = (
+    *('["s","n",1]', "1", '""', "[]", "{}", "null", " [1] ", '["\\ud83d\\ude00"]', '"]"', '"["', "[[[[1]]]]"),
+    *("", " ", "1,2", "1,", ",", "[", "]", "[1", "2]", '["a', 'b"]', '"', '\\"', "]]", "[[[[[1]]]]]", "{", '{"a":'),
+    *('{"a":1,"a":2}', '"\\ud83d"', "NaN", "1" * 41, "\ufeff1", "0]", "[0", "é", '"é"', "/**/"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6), st.sampled_from((30, 10_000)))
+def test_json_texts_are_read_together_as_each_alone(pieces: list[str], max_bytes: int) -> None:
+    items = [piece.encode() for piece in pieces]
+    assert all_at_once(items, max_bytes) == one_by_one(items, max_bytes)
+
+
+@given(st.lists(VALUES.map(dump_json), max_size=5))
+def test_json_values_survive_being_read_together(items: list[bytes]) -> None:
+    assert all_at_once(items, 10_000) == one_by_one(items, 10_000)
+
+
+@given(st.lists(st.binary(max_size=12), max_size=4))
+def test_hostile_bytes_are_read_together_as_each_alone(items: list[bytes]) -> None:
+    assert all_at_once(items, 100) == one_by_one(items, 100)
+
+
+@pytest.mark.parametrize("items", [(b'["a', b'b"]'), (b"[1", b"2]"), (b'"', b'"'), (b"1,2", b""), (b"[", b"]", b"1,2")])
+def test_jw_no_item_reaches_into_the_next(items: tuple[bytes, ...]) -> None:
+    with pytest.raises(MalformedError) as caught:
+        parse_json_all(items, "x", max_bytes=1000)
+    assert (caught.value.code, caught.value.path) == (Code.JSON, "x[0]")
 
 
 def test_zlib_checksum_must_hold() -> None:

@@ -1,0 +1,61 @@
+"""Registries a command can certify from: an invented town, or records in a JSON file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from vcred.cli._files import MAX_FILE, read
+from vcred.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from issuer import RecordSource
+
+__all__ = ["JsonRecords", "NoRecords", "source"]
+
+
+class JsonRecords:
+    """A registry in a JSON file: ``{code: {subject: record}}``, records as ``catalog show --sample`` prints them."""
+
+    def __init__(self, file: Path) -> None:
+        """Raises ``RecordError`` when the file is not of that form."""
+        from vcred.errors import MalformedError
+        from vcred.formats._wire import parse_json
+
+        try:
+            self._records = parse_json(read(file), file.name, max_bytes=MAX_FILE)
+        except MalformedError as error:
+            raise RecordError(f"{file}: {error.detail}") from error
+        shape = isinstance(self._records, dict) and all(isinstance(one, dict) for one in self._records.values())
+        if not shape:
+            raise RecordError(f"{file}: not an object of certificate types, each an object of subjects")
+
+    def fetch(self, code: str, subject: str, *, at: datetime) -> Mapping[str, Any]:  # noqa: ARG002 - the protocol's
+        """See ``RecordSource``."""
+        record = self._records.get(code, {}).get(subject)
+        if not isinstance(record, dict):
+            raise RecordError(f"no {code} for this subject")
+        return record
+
+
+class NoRecords:
+    """What stands for the registry in commands that certify nobody."""
+
+    def fetch(self, code: str, subject: str, *, at: datetime) -> Mapping[str, Any]:  # noqa: ARG002 - the protocol's
+        raise RecordError("this command has no registry")
+
+
+def source(records: Path | None) -> RecordSource:
+    if records is None:
+        return NoRecords()
+    if not records.exists():
+        raise RecordError(f"{records}: there is no such registry file")
+    if records.suffix == ".json":
+        return JsonRecords(records)
+    from issuer.fictitious import TownRecords
+
+    source: RecordSource = TownRecords(records)
+    return source
