@@ -78,7 +78,7 @@ def turned(code, seed, blur):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("blur", [1.0, 2.0])
 def test_a_camera_reads_it(shown, seed, blur):
-    world, request, (code,) = shown
+    _, _, (code,) = shown
     (text,) = qr.read_image(turned(code, seed, blur))
     answer = Presentation.parse(qr.decode([text]))
     assert answer.tokens
