@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vcred.catalog import Catalog
 from vcred.claims import ClaimPath
@@ -21,6 +21,11 @@ from vcred.trust import Purpose, TrustBundle, build_reader, build_root, build_si
 from vcred.trust.publish import PackBuilder, new_root, single_key
 from verifier import Challenge, ReaderIdentity, SqliteRequestStore, VerificationPolicy, Verifier
 from verifier.requests import MemoryRequestStore, RequestStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vcred.formats.base import CredentialFormat
 
 __all__ = ["AT", "Desk", "save_case"]
 
@@ -48,11 +53,11 @@ class Desk:
 
     def __init__(self, *, entries: int = 4096) -> None:
         self.catalog = Catalog.builtin()
-        self.formats = {"sd-cwt": SdCwt(self.catalog.labels), "dc+sd-jwt": SdJwtVc()}
+        self.formats: dict[str, CredentialFormat] = {"sd-cwt": SdCwt(self.catalog.labels), "dc+sd-jwt": SdJwtVc()}
         city_root, bank_root, tuf = (SoftwareSigner.generate() for _ in range(3))
         self.agency, self.bank, self.holder = (SoftwareSigner.generate() for _ in range(3))
-        life = {"not_before": AT - 300 * _DAY, "not_after": AT + 3000 * _DAY}
-        city = build_root(city_root, name=_CITY, **life)
+        start, end = AT - 300 * _DAY, AT + 3000 * _DAY
+        city = build_root(city_root, name=_CITY, not_before=start, not_after=end)
         self.signer = build_signer(
             self.agency.public_key,
             purpose=Purpose.ISSUER,
@@ -60,20 +65,19 @@ class Desk:
             name=_CITY,
             issuer=city,
             issuer_signer=city_root,
-            **life,
+            not_before=start,
+            not_after=end,
         )
         self.reader = build_reader(
             self.bank.public_key,
             identifier="desk.dasom.example",
             name=_BANK,
-            issuer=build_root(bank_root, name=_BANK, **life),
+            issuer=build_root(bank_root, name=_BANK, not_before=start, not_after=end),
             issuer_signer=bank_root,
             not_before=AT - 30 * _DAY,
             not_after=AT + 300 * _DAY,
         )
-        self.root = new_root(
-            version=1, roles=single_key(tuf.public_key), signers=[tuf], expires=AT + 3000 * _DAY
-        )
+        self.root = new_root(version=1, roles=single_key(tuf.public_key), signers=[tuf], expires=AT + 3000 * _DAY)
         self.pack = self._pack(city, tuf, entries)
         self.trust = TrustBundle.loads(self.pack, root=self.root, seen=None)
 
@@ -91,7 +95,9 @@ class Desk:
             valid_until=AT + 3000 * _DAY,
             test=False,
         )
-        pack.add_reader(certificate=self.reader, name=_BANK, policies=sorted({policy for policy, _ in _CASES}), test=False)
+        pack.add_reader(
+            certificate=self.reader, name=_BANK, policies=sorted({policy for policy, _ in _CASES}), test=False
+        )
         pack.add_types(self.catalog.texts())
         # One in a thousand is revoked, anywhere but at our own entry.
         revoked = dict.fromkeys(random.Random(1).sample(range(_ENTRY + 1, entries), entries // 1000), 1)
