@@ -84,7 +84,8 @@ _FROM_BYTES = (
 )
 _ISSUE = (
     "24 salts, 24 hashes and the signature are 1.6x with nothing around them; the rest is encoding in Python. Salts, "
-    "disclosures and digests do not depend on the holder's key, so an issuer under load can call `prepare` early."
+    "disclosures and digests do not depend on the holder's key and could be made ahead of a request; `prepare` does "
+    "not offer that yet."
 )
 
 

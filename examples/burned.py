@@ -132,9 +132,9 @@ def main(lang: str, out: Path, seed: int) -> int:
     tell.chapter("4. 안 되는 것들", "4. What must not work")
     policy = VerificationPolicy.preset("bank.address-change")
 
-    def ask(when: datetime) -> tuple[PresentationRequest, Presentation]:
+    def ask(when: datetime, choose: dict[str, str] | None = None) -> tuple[PresentationRequest, Presentation]:
         fresh = bank.request(policy, freshness=Challenge(), at=when, lang=lang)
-        return fresh, wallet.present(wallet.match(fresh, at=when).approve(), at=when)
+        return fresh, wallet.present(wallet.match(fresh, at=when).approve(choose=choose), at=when)
 
     request, honest = ask(at)
     road = result.claims["resident.personal"]["currentAddress"]["road"]
@@ -199,7 +199,8 @@ def main(lang: str, out: Path, seed: int) -> int:
 
     issuers["city"][0].revoke(held["resident.personal", None].credential_id, reason="reissued", at=later)
     bank.trust = wallet.trust = publish(3, later)
-    request, honest = ask(later)
+    # By itself the wallet would offer the other certificate that the bank takes.
+    request, honest = ask(later, {"residence-1": held["resident.personal", None].id})
     tell.refused("폐기된 증명서", "a revoked certificate", bank.verify(honest, request=request, at=later))
 
     late = at + timedelta(days=365 * 3 + 3)

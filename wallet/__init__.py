@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wallet._crypto import new_recovery_key
+    from wallet.backup import restore
     from wallet.certificate import Certificate, CertificateState
     from wallet.consent import Consent, ConsentRequest
     from wallet.file_store import FileStore
@@ -27,6 +29,8 @@ _HOME = {
     "MemoryStore": "wallet.store",
     "Wallet": "wallet.wallet",
     "forbid_core_dumps": "wallet.hardening",
+    "new_recovery_key": "wallet._crypto",
+    "restore": "wallet.backup",
 }
 
 __all__ = [
@@ -40,6 +44,8 @@ __all__ = [
     "MemoryStore",
     "Wallet",
     "forbid_core_dumps",
+    "new_recovery_key",
+    "restore",
 ]
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "load_device_key",
     "sync_folder",
     "telling",
+    "write_whole",
 ]
 
 APPLICATION_ID = 0x76637277  # "vcrw"
@@ -116,13 +117,13 @@ def load_device_key(source: bytes | Path, *, create: bool) -> Secret:
         if not create:
             raise Locked("the device key is not here: this store opens on its own device only") from None
         raw = secrets.token_bytes(_DEVICE_BYTES)
-        _write_new(source, raw)
+        write_whole(source, raw)
     if len(raw) != _DEVICE_BYTES:
         raise Locked("the device key file is damaged: this store opens with its own device key only")
     return Secret(raw)
 
 
-def _write_new(path: Path, raw: bytes) -> None:
+def write_whole(path: Path, raw: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     part = path.with_name(path.name + ".part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -30,6 +30,8 @@ __all__ = [
     "HistoryRecord",
     "PendingRecord",
     "copies_of",
+    "copy_ids",
+    "damaged",
     "load",
     "load_all",
     "new_id",
@@ -125,9 +127,25 @@ def load_all(store: CredentialStore, kind: type[_T]) -> dict[str, _T]:
     return _readable(store, kind, store.ids(table))
 
 
+def copy_ids(store: CredentialStore, certificate: str) -> list[str]:
+    """The ids of the copies of one certificate, readable or not."""
+    return [one for one in store.ids(COPIES) if one.startswith(f"{certificate}-")]
+
+
 def copies_of(store: CredentialStore, certificate: str) -> dict[str, CopyRecord]:
     """The readable copies of one certificate, by id."""
-    return _readable(store, CopyRecord, [one for one in store.ids(COPIES) if one.startswith(f"{certificate}-")])
+    return _readable(store, CopyRecord, copy_ids(store, certificate))
+
+
+def damaged(store: CredentialStore) -> tuple[str, ...]:
+    """Every record that cannot be read, as ``table/id``."""
+    every = {table: store.ids(table) for table in _KINDS}
+    return tuple(
+        f"{table}/{record}"
+        for table, ids in every.items()
+        for record in ids
+        if not _readable(store, _KINDS[table], [record])
+    )
 
 
 def _readable(store: CredentialStore, kind: type[_T], ids: Any) -> dict[str, _T]:

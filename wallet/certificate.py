@@ -32,7 +32,8 @@ class CertificateState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """One certificate. ``unused`` copies of ``total`` were never shown; a single copy (no batch) is never used up.
+    """One certificate. Of its ``total`` copies ``unused`` were never shown; a single copy (no batch) is never used up,
+    a copy of a batch is shredded when it was shown, but for the last.
 
     ``type`` is ``None`` when the trust bundle no longer knows the type. ``credential_id`` is the issuer's name for it.
     """

@@ -194,7 +194,7 @@ class Consent:
 
 
 def redeem(consent: Consent, owner: object) -> Plan:
-    """Take what was agreed to, once. Raises ``ConsentError``."""
+    """Take what was agreed to: once, or for a one-way answer until it expires. Raises ``ConsentError``."""
     plan = _APPROVED.get(consent) if type(consent) is Consent else None
     if plan is None:
         raise ConsentError("nobody agreed to this, or it has been used: ask again")
@@ -300,30 +300,24 @@ class ConsentRequest:
         """What of ``also`` goes with which query; whole optional certificates are added to ``chosen``."""
         if isinstance(also, str):
             raise TypeError("also is a collection")
-        extra: dict[str, list[Disclosure]] = {}
+        extra: dict[str, list[Disclosure]] = {query: [] for query in chosen}
         for wanted in also:
-            for query in self._optional_queries(wanted):
+            name = wanted if isinstance(wanted, str) else wanted.query
+            whole = [] if name in self.chosen else self._optional_queries(name)
+            for query in whole:
                 chosen.setdefault(query, self.candidates[query][0])
-        for query in chosen:
-            extra[query] = []
-        for wanted in also:
-            hits = [
-                one
-                for choice in chosen.values()
-                for one in (*choice.optional, *choice.required)
-                if _names(wanted, one, choice.query)
-            ]
-            if not hits:
+                extra.setdefault(query, [])
+            lines = [one for choice in chosen.values() for one in (*choice.optional, *choice.required)]
+            hits = [one for one in lines if _names(wanted, one)]
+            if not whole and not hits:
                 raise ConsentError("also names something that is not optional here")
-            whole = isinstance(wanted, str) and wanted in chosen
             for one in () if whole else hits:
                 if one in chosen[one.query].optional and one not in extra[one.query]:
                     extra[one.query].append(one)
         return extra
 
-    def _optional_queries(self, wanted: Disclosure | str) -> list[str]:
-        """Queries of optional sets that ``wanted`` belongs to, if the wallet can answer them."""
-        name = wanted if isinstance(wanted, str) else wanted.query
+    def _optional_queries(self, name: str) -> list[str]:
+        """The queries that come with ``name`` in an optional set, if the wallet can answer them."""
         for group in self.query.credential_sets or ():
             for option in group.options:
                 if not group.required and name in option and all(self.candidates.get(one) for one in option):
@@ -336,9 +330,9 @@ def pattern(path: ClaimPath) -> ClaimPath:
     return type(path)(tuple(None if isinstance(part, int) else part for part in path.parts))
 
 
-def _names(wanted: Disclosure | str, one: Disclosure, query: str) -> bool:
+def _names(wanted: Disclosure | str, one: Disclosure) -> bool:
     if isinstance(wanted, str):
-        return wanted in (query, str(one.path), f"{query}.{one.path}")
+        return wanted in (str(one.path), f"{one.query}.{one.path}")
     return (wanted.query, wanted.path) == (one.query, one.path)
 
 

@@ -1,317 +1,233 @@
 """What a request asks, what in the wallet answers it, and what the receiver would say, before anybody goes there.
 
-The pre-flight looks at exactly what would be disclosed: the presentation is put together, without a signature, and
-opened again. Its policy comes from the trust bundle, never from the request.
+The pre-flight looks at exactly what would be disclosed. Its policy comes from the trust bundle, never from the
+request.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vcred.dcql import Candidate, match
-from vcred.errors import PolicyError, RefusedError
-from vcred.formats._wire import epoch
-from vcred.policy import PresentedCertificate, VerificationPolicy, compile_policy, evaluate, slot_of
-from vcred.presentation import MaxAge
+from vcred.dcql import match
+from vcred.errors import RefusedError
+from vcred.policy import evaluate, slot_of
 from vcred.reasons import Reason, ReasonCode
-from wallet._records import CopyRecord, copies_of
+from vcred.status import check_status
 from wallet.certificate import CertificateState, list_certificates
-from wallet.consent import Asker, Choice, ConsentRequest, Disclosure, Missing, pattern, shown
+from wallet.consent import Choice, ConsentRequest, Missing
+from wallet.held import Held, hold
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from vcred.claims import ClaimPath
-    from vcred.credential import Opened
-    from vcred.dcql import Match
+    from vcred.dcql import DcqlQuery, Match, Matches
     from vcred.formats.base import CredentialFormat
-    from vcred.presentation import PresentationRequest
+    from vcred.policy import PresentedCertificate
     from vcred.trust import TrustBundle
-    from wallet.certificate import Certificate
+    from wallet.asking import Ask
+    from wallet.consent import Disclosure
     from wallet.store import CredentialStore
 
 __all__ = ["consider"]
 
-_LEEWAY = 60
-_ALWAYS = ("issuedOn", "variant", "options")
+_ANY_AGE = dt.timedelta(days=36_500)
+_NO_DATE = dt.date(1, 1, 1)
+_FINAL = (ReasonCode.REVOKED, ReasonCode.SUSPENDED)
+_NEAR = (ReasonCode.VARIANT, ReasonCode.OPTION, ReasonCode.CLAIM_NOT_ISSUED, ReasonCode.CLAIM_EMPTY)
 
 
-class Held:
-    """A certificate in one format, opened once: the candidate, and how to look at parts of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """Everything that a match depends on."""
 
-    def __init__(self, certificate: Certificate, form: CredentialFormat, copy: CopyRecord) -> None:
-        self.certificate = certificate
-        self.form = form
-        self.opened: Opened = form.open(copy.credentials[form.id])
-        self.id = f"{certificate.id}/{form.id}"
-
-    def candidate(self) -> Candidate:
-        """As DCQL sees it."""
-        return Candidate(
-            id=self.id,
-            format=self.form.id,
-            types=(self.opened.vct,),
-            claims=self.opened.claims,
-            holder_bound=self.opened.holder_key is not None,
-        )
-
-    def seen(self, paths: Collection[ClaimPath]) -> PresentedCertificate | None:
-        """What a verifier would see of ``paths``."""
-        kind = self.certificate.type
-        if kind is None or self.opened.issued_at is None:
-            return None
-        issued_at = self.opened.issued_at
-        prepared = self.form.prepare_presentation(
-            self.opened, paths, audience="preflight", nonce=bytes(16), issued_at=issued_at
-        )
-        visible = self.form.open(prepared.complete(bytes(64)))
-        printed = visible.claims.get("issuedOn")
-        return PresentedCertificate(
-            code=kind.code,
-            type=kind,
-            claims=visible.claims,
-            hidden_elements=visible.hidden_elements,
-            issuer=visible.issuer,
-            issued_on=dt.date.fromisoformat(printed)
-            if isinstance(printed, str)
-            else dt.datetime.fromtimestamp(issued_at, dt.UTC).date(),
-            format=self.form.id,
-        )
+    ask: Ask
+    trust: TrustBundle
+    held: Mapping[str, Held] = field(repr=False)
+    reference_date: dt.date | None
+    at: dt.datetime
 
 
 def consider(
     store: CredentialStore,
     trust: TrustBundle,
     formats: Mapping[str, CredentialFormat],
-    request: PresentationRequest,
+    ask: Ask,
     owner: object,
     *,
+    reference_date: dt.date | None,
     at: dt.datetime,
 ) -> ConsentRequest:
-    """Everything an app shows before consent. Raises ``RefusedError`` for a request that must not be answered."""
-    now = epoch(at)
-    reader = trust.resolve_reader(client_id=request.client_id, x5c=request.x5c, at=at)
-    request.verify_by(reader.key)
-    if not request.issued_at - _LEEWAY <= now <= request.expires_at:
-        raise RefusedError(ReasonCode.REQUEST_EXPIRED, "request.exp", "not valid now")
-    held = _held(store, trust, formats)
-    matches = match(request.query, [one.candidate() for one in held.values()])
-    policy = _policy(trust, request.policy)
+    """Everything an app shows before consent."""
+    held = hold(store, trust, formats)
+    scene = _Scene(ask=ask, trust=trust, held=held, reference_date=reference_date, at=at)
+    matches = match(ask.query, [one.candidate() for one in held.values()])
     candidates = {
-        query: tuple(_choice(query, held[one.candidate.id], one, policy, at) for one in found)
+        query: tuple(sorted((_choice(scene, query, one) for one in found), key=_against))
         for query, found in matches.found.items()
     }
-    candidates = {query: tuple(sorted(many, key=_preference)) for query, many in candidates.items()}
-    chosen = {} if matches.missing else {query: candidates[query][0] for query in matches.choose()}
-    near = _near_misses(matches.failed, matches.missing, held, policy, at)
+    chosen = {} if matches.missing else _least(ask.query, candidates)
     return ConsentRequest(
-        verifier=Asker(client_id=request.client_id, registered=reader.registered, names=reader.names),
-        purpose=shown(request.purpose),
-        retention=None if request.retention is None else shown(request.retention),
-        policy=request.policy,
-        one_way=isinstance(request.freshness, MaxAge),
-        expires_at=request.expires_at,
+        verifier=ask.asker,
+        purpose=ask.purpose,
+        retention=ask.retention,
+        policy=ask.policy_id,
+        one_way=ask.one_way,
+        expires_at=ask.expires_at,
         required=tuple(one for choice in chosen.values() for one in choice.required),
-        optional=tuple(one for choice in chosen.values() for one in choice.optional),
-        missing=tuple(_missing(query, request, trust, matches.failed[query]) for query in matches.missing),
+        optional=_optional(ask.query, chosen, candidates),
+        missing=_missing(store, scene, matches),
         candidates=candidates,
-        reasons=(*_preflight(chosen, held, policy, at), *near),
-        blocked=_blocked(request, policy, trust, reader.policies, registered=reader.registered),
+        reasons=tuple(dict.fromkeys((*ask.reasons, *_preflight(scene, chosen), *_near_misses(scene, matches)))),
+        blocked=ask.blocked,
         chosen=chosen,
-        query=request.query,
-        nonce=request.nonce,
+        query=ask.query,
+        nonce=ask.nonce,
         owner=owner,
     )
 
 
-def _held(store: CredentialStore, trust: TrustBundle, formats: Mapping[str, CredentialFormat]) -> dict[str, Held]:
-    """Every certificate that can be shown, in every format, opened by one copy of it; the newest first."""
-    found: dict[str, Held] = {}
-    certificates = sorted(list_certificates(store, trust.catalog).items(), key=lambda one: -one[1].received_at)
-    for certificate_id, certificate in certificates:
-        if certificate.state is CertificateState.REISSUE or certificate.type is None:
-            continue
-        seen: set[str] = set()
-        for copy in copies_of(store, certificate_id).values():
-            for name in copy.credentials:
-                if name in formats and name not in seen and copy.key is not None:
-                    seen.add(name)
-                    one = Held(certificate, formats[name], copy)
-                    found[one.id] = one
-    return found
-
-
-def _choice(query: str, held: Held, found: Match, policy: VerificationPolicy | None, at: dt.datetime) -> Choice:
-    combinations = tuple(sorted((_selective(held, paths) for _, paths in found.options), key=len))
+def _choice(scene: _Scene, query: str, found: Match) -> Choice:
+    """The least combination is what is required; what other combinations add is optional."""
+    held = scene.held[found.candidate.id]
+    combinations = tuple(sorted({held.selective(paths): None for _, paths in found.options}, key=len))
     least = combinations[0]
-    required = _disclosures(query, held, least)
-    optional = tuple(
-        one
-        for combination in combinations[1:]
-        for one in _disclosures(query, held, combination - least)
-        if one not in required
-    )
+    more = combinations[0].union(*combinations) - least
     return Choice(
         query=query,
         certificate=held.certificate,
         format=held.form.id,
-        required=required,
-        optional=tuple(dict.fromkeys(optional)),
-        always=(),
-        reasons=tuple(_findings(policy, {query: (held, least)}, at, only=query)),
-        spent=held.certificate.state is CertificateState.USED_UP,
+        required=held.describe(query, least),
+        optional=held.describe(query, more),
+        always=held.always(query),
+        reasons=tuple(
+            dict.fromkeys((*_own(scene, query, held), *_findings(scene, {query: (held, least)}, only=query)))
+        ),
+        spent=held.spent,
         combinations=combinations,
     )
 
 
-def _selective(held: Held, paths: Collection[ClaimPath]) -> frozenset[ClaimPath]:
-    """Of ``paths`` those that the holder could keep back; the rest is in every presentation anyway."""
-    return frozenset(path for path in paths if _is_hidden(held.opened, path))
+def _against(choice: Choice) -> tuple[bool, int]:
+    return choice.spent, len(choice.reasons)
 
 
-def _is_hidden(opened: Opened, path: ClaimPath) -> bool:
-    return any(node.contains(path) or path.contains(node) for node in opened.disclosures)
+def _least(query: DcqlQuery, candidates: Mapping[str, Sequence[Choice]]) -> dict[str, Choice]:
+    """The default answer: what is required only, and of alternatives the one with least against it."""
+    if query.credential_sets is None:
+        return {name: found[0] for name, found in candidates.items()}
+    chosen: dict[str, Choice] = {}
+    for group in query.credential_sets:
+        options = [option for option in group.options if all(candidates[one] for one in option)]
+        if group.required and options:
+            best = min(options, key=lambda option: _cost([candidates[one][0] for one in option]))
+            chosen |= {one: candidates[one][0] for one in best}
+    return chosen
 
 
-def _disclosures(query: str, held: Held, paths: Collection[ClaimPath]) -> tuple[Disclosure, ...]:
-    """``paths`` for people: one line a claim, however many rows it is in."""
-    kind = held.certificate.type
-    rows: dict[ClaimPath, int] = {}
-    for path in sorted(paths, key=str):
-        rows[pattern(path)] = rows.get(pattern(path), 0) + 1
-    lines = []
-    for path, count in rows.items():
-        spec = None if kind is None else kind.spec(path)
-        lines.append(
-            Disclosure(
-                query=query,
-                certificate=held.certificate.id,
-                path=path,
-                ko=str(path) if spec is None else spec.name("ko"),
-                en=str(path) if spec is None else spec.name("en"),
-                sensitivity="personal" if spec is None else spec.sensitivity,
-                count=count,
-            )
-        )
-    return tuple(lines)
+def _cost(choices: Sequence[Choice]) -> tuple[int, int]:
+    return sum(one.spent for one in choices), sum(len(one.reasons) for one in choices)
 
 
-def _preference(choice: Choice) -> tuple[bool, bool]:
-    """Certificates that the receiver would take first, then those with a copy left."""
-    return bool(choice.reasons), choice.spent
+def _optional(
+    query: DcqlQuery, chosen: Mapping[str, Choice], candidates: Mapping[str, Sequence[Choice]]
+) -> tuple[Disclosure, ...]:
+    """More of the chosen certificates, and whole certificates that were asked for without being required."""
+    more = [one for choice in chosen.values() for one in choice.optional]
+    for group in query.credential_sets or ():
+        option = next((each for each in group.options if all(candidates[one] for one in each)), ())
+        if not group.required and chosen:
+            more += [
+                line
+                for name in option
+                if name not in chosen
+                for line in candidates[name][0].required or candidates[name][0].always
+            ]
+    return tuple(dict.fromkeys(more))
 
 
-def _policy(trust: TrustBundle, policy_id: str | None) -> VerificationPolicy | None:
-    """The receiver's policy as the trust bundle has it; ``None`` if it is not there or cannot be used."""
-    text = None if policy_id is None else trust.policies.get(policy_id)
-    if text is None:
-        return None
-    try:
-        return VerificationPolicy.load(text, file=f"{policy_id}.toml")
-    except PolicyError:
-        return None
+def _own(scene: _Scene, query: str, held: Held) -> list[Reason]:
+    """What is against a certificate whatever the policy: its own end, and what the bundle's status list says."""
+    reasons = []
+    if held.certificate.expired(scene.at):
+        reasons.append(Reason(ReasonCode.EXPIRED, query, "the certificate's own validity has ended"))
+    status = held.opened.status
+    snapshot = None if status is None else scene.trust.status_list(status.uri)
+    if snapshot is not None:
+        try:
+            check_status(status, snapshot, max_age=_ANY_AGE, at=scene.at)
+        except RefusedError as error:
+            if error.code in _FINAL:
+                reasons.append(Reason(error.code, query, "by the status list in the trust bundle"))
+    return reasons
 
 
 def _findings(
-    policy: VerificationPolicy | None,
-    shown_by: Mapping[str, tuple[Held, Collection[ClaimPath]]],
-    at: dt.datetime,
-    *,
-    only: str | None = None,
+    scene: _Scene, shown_by: Mapping[str, tuple[Held, Collection[ClaimPath]]], *, only: str | None = None
 ) -> list[Reason]:
-    """What ``policy`` has against what would be disclosed; with ``only``, what concerns that certificate by itself."""
-    if policy is None or policy.needs_reference_date:
+    """What the policy has against what would be disclosed; with ``only``, against that certificate by itself."""
+    policy = scene.ask.policy
+    if policy is None:
         return []
+    slots = {slot.id for slot in policy.slots}
     visible: dict[str, list[PresentedCertificate]] = {}
     for query, (held, paths) in shown_by.items():
-        seen = held.seen(paths)
-        if seen is not None and any(slot.id == slot_of(query) for slot in policy.slots):
-            visible.setdefault(slot_of(query), []).append(seen)
-    found = evaluate(policy, visible, at=at)
+        if slot_of(query) in slots:
+            visible.setdefault(slot_of(query), []).append(held.seen(paths))
+    # Without its reference date a policy is asked with one that everything is younger than; ``_preflight`` says so.
+    reference = (scene.reference_date or _NO_DATE) if policy.needs_reference_date else None
+    found = evaluate(policy, visible, at=scene.at, reference_date=reference)
     if only is not None:
         found = [one for one in found if one.certificate == slot_of(only)]
     return list(dict.fromkeys(one.reason for one in found if one.code is not ReasonCode.MANUAL))
 
 
-def _preflight(
-    chosen: Mapping[str, Choice], held: Mapping[str, Held], policy: VerificationPolicy | None, at: dt.datetime
-) -> list[Reason]:
+def _preflight(scene: _Scene, chosen: Mapping[str, Choice]) -> list[Reason]:
+    """What would be said against the default answer: each certificate, and the rules across them."""
+    if not chosen:
+        return []
     shown_by = {
-        query: (held[f"{choice.certificate.id}/{choice.format}"], choice.combinations[0])
+        query: (scene.held[f"{choice.certificate.id}/{choice.format}"], choice.combinations[0])
         for query, choice in chosen.items()
     }
-    reasons = _findings(policy, shown_by, at) if shown_by else []
-    if any(choice.certificate.expired(at) for choice in chosen.values()):
-        reasons.append(Reason(ReasonCode.EXPIRED))
-    return list(dict.fromkeys(reasons))
+    reasons = [reason for choice in chosen.values() for reason in choice.reasons] + _findings(scene, shown_by)
+    if scene.ask.policy is not None and scene.ask.policy.needs_reference_date and scene.reference_date is None:
+        reasons.append(Reason(ReasonCode.UNCHECKED, "issuedOn", "the reference date is not known here"))
+    return reasons
 
 
-def _near_misses(
-    failed: Mapping[str, tuple[tuple[Candidate, frozenset[str]], ...]],
-    missing: Collection[str],
-    held: Mapping[str, Held],
-    policy: VerificationPolicy | None,
-    at: dt.datetime,
-) -> tuple[Reason, ...]:
+def _near_misses(scene: _Scene, matches: Matches) -> list[Reason]:
     """Why a certificate of the right kind does not do: the wrong variant, an option that was not chosen."""
     reasons: list[Reason] = []
-    for query in missing:
-        for candidate, why in failed[query]:
+    for query in matches.missing:
+        for candidate, why in matches.failed[query]:
             if why == {"claims"}:
-                one = held[candidate.id]
-                everything = list(one.opened.disclosures)
-                found = _findings(policy, {query: (one, everything)}, at, only=query)
-                wanted = (ReasonCode.VARIANT, ReasonCode.OPTION, ReasonCode.CLAIM_NOT_ISSUED, ReasonCode.CLAIM_EMPTY)
-                reasons += [reason for reason in found if reason.code in wanted]
-    return tuple(dict.fromkeys(reasons))
+                held = scene.held[candidate.id]
+                found = _findings(scene, {query: (held, list(held.opened.disclosures))}, only=query)
+                reasons += [reason for reason in found if reason.code in _NEAR]
+    return reasons
 
 
-def _missing(
-    query: str,
-    request: PresentationRequest,
-    trust: TrustBundle,
-    failed: tuple[tuple[Candidate, frozenset[str]], ...],
-) -> Missing:
-    wanted = next(one for one in request.query.credentials if one.id == query)
-    vcts = [vct for group in wanted.types or () for vct in group]
-    kinds = [kind for kind in map(trust.catalog.by_vct, vcts) if kind is not None]
-    close = [why for _, why in failed if "meta" not in why]
-    return Missing(
-        query=query,
-        ko=" / ".join(kind.name("ko") for kind in kinds) or query,
-        en=" / ".join(kind.name("en") for kind in kinds) or query,
-        why=tuple(sorted({one for why in close for one in why})),
-    )
-
-
-def _blocked(
-    request: PresentationRequest,
-    policy: VerificationPolicy | None,
-    trust: TrustBundle,
-    registered_for: Collection[str],
-    *,
-    registered: bool,
-) -> tuple[Reason, ...]:
-    """Over-asking: claims its own policy does not ask for, or a resident number without a policy that may."""
-    reasons = []
-    if policy is not None and registered and policy.id not in registered_for:
-        reasons.append(Reason(ReasonCode.OVER_ASKING, "vcred_policy", "not registered for this policy"))
-    allowed: dict[str, list[ClaimPath]] = {}
-    if policy is not None:
-        for one in compile_policy(policy, trust.catalog, ("sd-cwt", "dc+sd-jwt")).credentials:
-            for group in one.types or ():
-                for vct in group:
-                    allowed.setdefault(vct, []).extend(claim.path for claim in one.claims or ())
-    for asked in request.query.credentials:
-        vcts = [vct for group in asked.types or () for vct in group]
-        for claim in asked.claims or ():
-            number = "serial" in claim.path.parts
-            fits = policy is not None and all(
-                any(path.contains(claim.path) for path in allowed.get(vct, [])) for vct in vcts
+def _missing(store: CredentialStore, scene: _Scene, matches: Matches) -> tuple[Missing, ...]:
+    """What is required and cannot be shown, and why what came close does not do."""
+    away = {
+        one.type.vct
+        for one in list_certificates(store, scene.trust.catalog).values()
+        if one.type is not None and one.state is CertificateState.REISSUE
+    }
+    missing = []
+    for query in matches.missing:
+        vcts = [vct for group in scene.ask.query[query].types or () for vct in group]
+        kinds = [kind for kind in map(scene.trust.catalog.by_vct, vcts) if kind is not None]
+        why = {one for _, reasons in matches.failed[query] if "meta" not in reasons for one in reasons}
+        missing.append(
+            Missing(
+                query=query,
+                ko=" / ".join(kind.name("ko") for kind in kinds) or query,
+                en=" / ".join(kind.name("en") for kind in kinds) or query,
+                why=tuple(sorted(why | ({"reissue"} if away & set(vcts) else set()))),
             )
-            if (policy is not None and not fits) or (policy is None and number):
-                reasons.append(
-                    Reason(ReasonCode.OVER_ASKING, f"{asked.id}.{claim.path}", "more than the purpose allows")
-                )
-    return tuple(reasons)
+        )
+    return tuple(missing)

@@ -56,16 +56,15 @@ def test_it_is_one_code_of_version_25_or_less(shown):
     assert codes[0].version <= 25
 
 
-def turned(code, seed, blur):
+def turned(code, seed, blur, side=1080, wide=760):
     """The code as a phone sees it: turned, seen at an angle, blurred, noisy, compressed."""
     chance = random.Random(seed)
-    side, wide = 1080, 760
     with Image.open(io.BytesIO(code.png(scale=8))) as drawn:
         tile = drawn.convert("L").resize((wide, wide), Image.Resampling.BICUBIC)
     picture = Image.new("L", (side, side), 235)
     picture.paste(tile, ((side - wide) // 2, (side - wide) // 2))
     picture = picture.rotate(chance.uniform(-8, 8), resample=Image.Resampling.BICUBIC, fillcolor=235)
-    tilt = [chance.uniform(-0.00006, 0.00006) for _ in range(2)]
+    tilt = [chance.uniform(-0.065, 0.065) / side for _ in range(2)]
     picture = picture.transform(
         (side, side), Image.Transform.PERSPECTIVE, (1, 0, 0, 0, 1, 0, *tilt), Image.Resampling.BICUBIC, fillcolor=235
     )
@@ -94,12 +93,14 @@ def test_the_bank_accepts_what_the_camera_read(shown):
 
 
 def test_an_independent_decoder_reads_it_after_blur_rotation_and_perspective(shown):
-    """OpenCV's decoder shares no code with ours. It misses dense codes in some poses; what it reads must be right."""
+    """OpenCV's decoder shares no code with ours. A pose or two may escape it; what it reads must be right."""
     cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
     numpy = pytest.importorskip("numpy", reason="numpy is not installed")
     _, _, (code,) = shown
-    read = set()
+    read = []
     for seed in range(12):
         pixels = numpy.frombuffer(turned(code, seed, 0.8), dtype=numpy.uint8)
-        read.add(cv2.QRCodeDetector().detectAndDecode(cv2.imdecode(pixels, cv2.IMREAD_GRAYSCALE))[0])
-    assert read - {""} == {code.text}
+        picture = cv2.imdecode(pixels, cv2.IMREAD_GRAYSCALE)
+        read.append(cv2.QRCodeDetectorAruco().detectAndDecode(picture)[0])
+    assert set(read) - {""} == {code.text}
+    assert read.count(code.text) >= 8

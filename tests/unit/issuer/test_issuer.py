@@ -1,0 +1,367 @@
+"""``Issuer``: what it signs, what it refuses to sign, and what it answers twice."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from issuer import Issuer, IssuerProfile, IssuerStore
+from tests.unit.issuer.conftest import AT, CATALOG, CODE, ID, LEAF, PROFILE, SIGNER, Agency, leaf
+from vcred.claims import ClaimPath
+from vcred.errors import CatalogError, NotFound, RecordError, RefusedError, SigningError, StoreError
+from vcred.formats.sd_cwt import SdCwt
+from vcred.formats.sd_jwt_vc import SdJwtVc
+from vcred.issuance import Delivery, IssuanceRequest, Offer, build_request
+from vcred.keys import SoftwareSigner
+from vcred.reasons import ReasonCode
+from vcred.status import parse_status_token, verify_status_token
+from vcred.trust import Purpose
+
+FORMATS = {"dc+sd-jwt": SdJwtVc(), "sd-cwt": SdCwt(CATALOG.labels)}
+
+
+def opened(delivery):
+    return [FORMATS[one].open(raw) for one, raw in delivery.credentials]
+
+
+class Broken:
+    """A key in a failing device: now and then it returns a signature with a flipped bit."""
+
+    def __init__(self, signer):
+        self.signer, self.broken = signer, True
+        self.public_key = signer.public_key
+
+    def sign(self, message):
+        raw = self.signer.sign(message)
+        return bytes([raw[0] ^ 1]) + raw[1:] if self.broken else raw
+
+
+class Gone:
+    """A key whose device is not there any more."""
+
+    public_key = SIGNER.public_key
+
+    def sign(self, message):
+        raise SigningError("the token was removed")
+
+
+def test_every_type_of_the_catalogue_is_issued_in_both_formats_and_verifies(agency):
+    for code in CATALOG:
+        variants = [one.id for one in CATALOG[code].variants] or [None]
+        delivery = agency.issuer.issue(agency.request(agency.offer(code, variant=variants[0]), keys=2), at=AT)
+        assert [one for one, _ in delivery.credentials] == ["dc+sd-jwt", "sd-cwt"]
+        for one, credential in zip(opened(delivery), delivery.credentials, strict=True):
+            FORMATS[credential[0]].verify_signature(one, SIGNER.public_key)
+            assert (one.vct, one.issuer) == (CATALOG[code].vct, ID)
+
+
+def test_an_offer_of_this_process_answers_itself_and_a_parsed_one_does_not(agency):
+    offer = agency.offer()
+    parsed = Offer.parse(offer.to_uri())
+    assert parsed == offer
+    assert parsed.redeem is None
+    request = agency.request(offer)
+    assert isinstance(offer.redeem(request, at=AT), Delivery)
+
+
+def test_ar_05_copies_share_no_key_index_signature_digest_or_exact_time(agency):
+    first = opened(agency.take(at=AT))
+    second = opened(agency.take(at=AT + timedelta(minutes=20)))
+    both = first + second
+    assert len({one.status.index for one in both}) == len(both) == 8
+    assert len({one.holder_key for one in both}) == 8
+    assert len({one.signature for one in both}) == 8
+    shown = [set(one.disclosures.values()) for one in both]
+    assert not any(a & b for i, a in enumerate(shown) for b in shown[:i])
+    assert {one.issued_at for one in both} == {int(AT.timestamp()) // 3600 * 3600}
+    assert {one.expires_at for one in both} == {int((datetime(2026, 12, 25, 15, tzinfo=UTC)).timestamp()) - 1}, (
+        "the last second in Korea of the ninetieth day after 2026-09-26"
+    )
+
+
+def test_variant_and_options_decide_what_is_issued(agency):
+    plain = opened(agency.take(options={}))[0]
+    full = opened(agency.take(options={"addressHistory": "all", "rrnBack": True}))[0]
+    assert "serial" not in plain.claims["rrn"]
+    assert full.claims["rrn"]["serial"]
+    assert ClaimPath.parse("addressHistory[0]") in full.disclosures
+    with pytest.raises(ValueError, match="rrnBack"):
+        agency.offer(options={"rrnBack": "maybe"})
+    with pytest.raises(ValueError, match="variant"):
+        agency.offer("family.relations")
+
+
+def test_unknown_types_and_types_out_of_scope_are_not_offered(agency):
+    with pytest.raises(CatalogError):
+        agency.offer("resident.nothing")
+    narrow = Agency(types=frozenset({"tax.income"}))
+    narrow.offer("tax.income")
+    with pytest.raises(SigningError, match="does not issue"):
+        narrow.offer(CODE)
+
+
+def test_ci_12_a_repeated_request_gets_the_same_credentials_and_no_second_index(agency):
+    request = agency.request()
+    first = agency.issuer.issue(request, at=AT)
+    used = len(agency.store.entries())
+    assert agency.issuer.issue(request.to_bytes(), at=AT + timedelta(minutes=9)) == first
+    assert agency.issuer.issue(request.to_message(), at=AT + timedelta(minutes=9)) == first
+    assert len(agency.store.entries()) == used == 4
+
+
+def test_ci_13_the_same_offer_with_other_keys_is_refused(agency):
+    offer = agency.offer()
+    agency.issuer.issue(agency.request(offer), at=AT)
+    with pytest.raises(RefusedError) as refused:
+        agency.issuer.issue(agency.request(offer), at=AT)
+    assert refused.value.code is ReasonCode.REPLAY
+
+
+def test_ci_08_fifty_parallel_requests_on_one_offer_have_one_success(tmp_path):
+    with IssuerStore(tmp_path / "issuer.db") as store:
+        agency = Agency(store)
+        offer = agency.offer()
+        requests = [agency.request(offer, keys=2) for _ in range(50)]
+
+        def attempt(request):
+            try:
+                return agency.issuer.issue(request, at=AT)
+            except RefusedError as error:
+                return error.code
+
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(attempt, requests))
+        assert sum(isinstance(one, Delivery) for one in results) == 1
+        assert results.count(ReasonCode.REPLAY) == 49
+        assert len(store.entries()) == 2
+
+
+@pytest.mark.parametrize(
+    ("minutes", "code"), [(9, None), (10, ReasonCode.REQUEST_EXPIRED), (60, ReasonCode.REQUEST_EXPIRED)]
+)
+def test_an_offer_can_be_taken_for_ten_minutes(agency, minutes, code):
+    later = AT + timedelta(minutes=minutes)
+    request = build_request(agency.offer(), [SoftwareSigner.generate() for _ in range(2)], at=later)
+    if code is None:
+        agency.issuer.issue(request, at=later)
+        return
+    with pytest.raises(RefusedError) as refused:
+        agency.issuer.issue(request, at=later)
+    assert refused.value.code is code
+    assert not agency.store.entries()
+
+
+def test_what_an_offer_held_of_a_person_is_forgotten_when_it_ends(agency):
+    request = agency.request()
+    agency.issuer.issue(request, at=AT)
+    agency.issuer.status_tokens(at=AT + timedelta(minutes=11))
+    assert agency.store.offer(request.nonce) is None
+    with pytest.raises(RefusedError) as refused:
+        agency.issuer.issue(request, at=AT)
+    assert refused.value.code is ReasonCode.NONCE
+
+
+def test_a_key_binds_one_credential_ever(agency):
+    keys = [SoftwareSigner.generate() for _ in range(2)]
+    agency.issuer.issue(build_request(agency.offer(), keys, at=AT), at=AT)
+    with pytest.raises(RefusedError) as refused:
+        agency.issuer.issue(build_request(agency.offer(), [keys[1], SoftwareSigner.generate()], at=AT), at=AT)
+    assert refused.value.code is ReasonCode.KEY
+    assert len(agency.store.entries()) == 2, "nothing of the refused issue remains"
+
+
+def test_op_11_a_record_that_changed_after_the_offer_is_not_signed(agency):
+    request = agency.request()
+    moved = dict(CATALOG[CODE].sample) | {"name": "김바뀜"}
+    agency.records.override(CODE, moved)
+    with pytest.raises(RecordError, match="another offer"):
+        agency.issuer.issue(request, at=AT)
+    assert not agency.store.entries()
+    assert opened(agency.take())[0].claims["name"] == "김바뀜"
+
+
+def test_an_offer_taken_after_midnight_in_korea_is_dated_with_the_day_of_issue(agency):
+    before, after = datetime(2026, 9, 26, 14, 58, tzinfo=UTC), datetime(2026, 9, 26, 15, 2, tzinfo=UTC)
+    request = build_request(agency.offer(at=before), [SoftwareSigner.generate() for _ in range(2)], at=after)
+    assert opened(agency.issuer.issue(request, at=after))[0].claims["issuedOn"] == "2026-09-27"
+
+
+def test_op_10_a_flipped_bit_stops_the_line():
+    device = Broken(SIGNER)
+    with IssuerStore() as store:
+        agency = Agency(store, signer=device)
+        request = agency.request()
+        with pytest.raises(SigningError, match="not issued"):
+            agency.issuer.issue(request, at=AT)
+        assert not store.entries()
+        device.broken = False
+        with pytest.raises(SigningError, match="stopped"):
+            agency.issuer.issue(request, at=AT)
+        agency.issuer.start(at=AT)
+        assert len(agency.issuer.issue(request, at=AT).credentials) == 4
+        assert [line["event"] for line in store.audit()] == ["offered", "stopped", "started", "issued"]
+
+
+def test_op_02_a_missing_key_has_no_substitute_and_leaves_nothing_behind():
+    with IssuerStore() as store:
+        agency = Agency(store, signer=Gone())
+        request = agency.request()
+        with pytest.raises(SigningError, match="removed"):
+            agency.issuer.issue(request, at=AT)
+        assert not store.entries()
+        replaced = Issuer(PROFILE, records=agency.records, catalog=CATALOG, store=store)
+        assert len(replaced.issue(request, at=AT).credentials) == 4, "the same request, once the device is back"
+
+
+def test_op_08_a_stop_reaches_every_issuer_on_the_store_and_survives_it(tmp_path):
+    with IssuerStore(tmp_path / "issuer.db") as one, IssuerStore(tmp_path / "issuer.db") as other:
+        first, second = Agency(one), Agency(other)
+        request = second.request()
+        first.issuer.stop(reason="key ceremony", at=AT)
+        for attempt in (lambda: second.issuer.issue(request, at=AT), second.offer):
+            with pytest.raises(SigningError, match="key ceremony"):
+                attempt()
+        assert second.issuer.lint(at=AT) == ["signing is stopped: key ceremony"]
+    with IssuerStore(tmp_path / "issuer.db") as again:
+        assert again.stopped == "key ceremony"
+        Agency(again).issuer.start(at=AT)
+        assert again.stopped is None
+
+
+@pytest.mark.parametrize(
+    ("days", "message"),
+    [(-1, "not valid now"), (89, "ends before"), (90, "ends before"), (93, None)],
+    ids=["OP-03 ended", "VC-14 89 days", "VC-14 90 days", "VC-14 long enough"],
+)
+def test_a_signer_that_ends_first_does_not_sign(days, message):
+    end = AT + timedelta(days=days)
+    agency = Agency(chain=(leaf(start=AT - timedelta(days=30), end=end),))
+    if message is None:
+        agency.take()
+        assert not [one for one in agency.issuer.lint(at=AT) if one.startswith(f"{CODE}:")]
+        return
+    with pytest.raises(SigningError, match=message):
+        agency.offer()
+    assert [one for one in agency.issuer.lint(at=AT) if one.startswith(f"{CODE}:")]
+
+
+def test_op_03_a_signer_that_ends_between_offer_and_issue_does_not_sign():
+    end = AT + timedelta(days=91, minutes=5)
+    agency = Agency(chain=(leaf(end=end),))
+    at = datetime(2026, 9, 26, 14, 59, tzinfo=UTC)
+    request = build_request(agency.offer(at=at), [SoftwareSigner.generate() for _ in range(2)], at=at)
+    with pytest.raises(SigningError, match="ends before"):
+        agency.issuer.issue(request, at=at + timedelta(minutes=4))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"chain": ()},
+        {"chain": (b"not a certificate",)},
+        {"chain": (leaf(name="https://other.example/issuer"),)},
+        {"chain": (leaf(key=SoftwareSigner.generate()),)},
+        {"chain": (leaf(purpose=Purpose.STATUS),)},
+        {"chain": "there-is-no-such-file.pem"},
+    ],
+    ids=["none", "garbage", "another issuer", "another key", "another purpose", "no file"],
+)
+def test_a_chain_that_is_not_this_signers_makes_no_issuer(changes):
+    with pytest.raises(SigningError):
+        Agency(**changes)
+
+
+def test_the_chain_is_read_from_a_pem_file(tmp_path):
+    import base64
+
+    text = base64.encodebytes(LEAF).decode()
+    (tmp_path / "chain.pem").write_text(f"subject\n-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n")
+    assert Agency(chain=tmp_path / "chain.pem").issuer.chain == (LEAF,)
+    (tmp_path / "empty.pem").write_text("nothing here")
+    with pytest.raises(SigningError, match="PEM"):
+        Agency(chain=str(tmp_path / "empty.pem"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"formats": ()}, {"formats": ("sd-cwt", "sd-cwt")}, {"copies": 0}, {"copies": 1000}, {"types": frozenset()}],
+)
+def test_a_profile_that_means_nothing_is_misuse(changes):
+    with pytest.raises(ValueError):
+        replace(PROFILE, **changes)
+    with pytest.raises(ValueError, match="unknown format"):
+        Agency(formats=("paper",))
+
+
+def test_a_status_list_says_who_was_revoked_and_suspended(agency):
+    kept, revoked, suspended = agency.take(), agency.take(), agency.take()
+    agency.issuer.revoke(revoked.credential_id, reason="reissued", at=AT)
+    agency.issuer.suspend(suspended.credential_id, reason="reported lost", at=AT)
+    for form in ("cwt", "jwt"):
+        ((uri, raw),) = agency.issuer.status_tokens(at=AT, form=form).items()
+        token = parse_status_token(raw)
+        verify_status_token(token, SIGNER.public_key)
+        assert (token.form, token.uri, uri) == (form, uri, f"{ID}/status/1")
+        for delivery, value in ((kept, 0), (revoked, 1), (suspended, 2)):
+            assert {token.status_list.get(one.status.index) for one in opened(delivery)} == {value}
+            assert {one.status.uri for one in opened(delivery)} == {uri}
+    agency.issuer.reinstate(suspended.credential_id, reason="found", at=AT)
+    (raw,) = agency.issuer.status_tokens(at=AT).values()
+    assert parse_status_token(raw).status_list.get(opened(suspended)[0].status.index) == 0
+
+
+def test_a_revocation_is_final_and_repeating_it_is_harmless(agency):
+    delivery = agency.take()
+    agency.issuer.revoke(delivery.credential_id, reason="reissued", at=AT)
+    agency.issuer.revoke(delivery.credential_id, reason="reissued", at=AT)
+    for change in (agency.issuer.suspend, agency.issuer.reinstate):
+        with pytest.raises(StoreError, match="stays revoked"):
+            change(delivery.credential_id, reason="mistake", at=AT)
+    with pytest.raises(NotFound):
+        agency.issuer.revoke("c-0000", reason="reissued", at=AT)
+    with pytest.raises(ValueError, match="audit"):
+        agency.issuer.revoke(delivery.credential_id, reason="김가람 님이 분실", at=AT)
+
+
+def test_ar_04_neither_audit_nor_database_nor_log_names_anybody(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
+    path = tmp_path / "issuer.db"
+    with IssuerStore(path) as store:
+        agency = Agency(store)
+        delivery = agency.take("resident.household", options={"rrnBack": "all"})
+        agency.issuer.revoke(delivery.credential_id, reason="reissued", at=AT)
+        lines = store.audit()
+        assert [line["event"] for line in lines] == ["offered", "issued", "revoked"]
+        assert "registry-key-17" not in str(lines)
+        store.forget_expired(at=int(AT.timestamp()) + 3600)
+        assert store.credentials_of("registry-key-17") == [delivery.credential_id]
+        assert not store.credentials_of("registry-key-18")
+    everything = b"".join(one.read_bytes() for one in tmp_path.iterdir())
+    for secret in ("registry-key-17", "김가람", "990120"):
+        assert secret.encode() not in everything
+        assert secret not in caplog.text
+    assert "김가람" not in repr(delivery)
+
+
+def test_a_naive_time_is_misuse(agency):
+    with pytest.raises(ValueError, match=r"aware|offset|zone"):
+        agency.issuer.status_tokens(at=datetime(2026, 9, 26))
+
+
+def test_requests_are_parsed_from_bytes_strictly(agency):
+    with pytest.raises(RefusedError):
+        agency.issuer.issue(b"{}", at=AT)
+    request = agency.request()
+    stranger = IssuanceRequest(nonce=bytes(16), keys=request.keys)
+    with pytest.raises(RefusedError) as refused:
+        agency.issuer.issue(stranger, at=AT)
+    assert refused.value.code is ReasonCode.NONCE
+
+
+def test_the_profile_shows_no_key():
+    assert "SoftwareSigner" not in repr(PROFILE)
+    assert isinstance(PROFILE, IssuerProfile)

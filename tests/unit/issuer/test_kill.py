@@ -1,0 +1,75 @@
+"""An issuer killed with SIGKILL at any moment leaves the state before or after an issue, never one between (OP-01, OP-04)."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from issuer import IssuerStore
+from tests.unit.issuer.conftest import AT, Agency
+from vcred.issuance import IssuanceRequest
+
+ROOT = Path(__file__).parents[3]
+COPIES = 4
+WORKER = """
+import sys
+from pathlib import Path
+from issuer import IssuerStore
+from tests.unit.issuer.conftest import AT, Agency
+folder = Path(sys.argv[1])
+agency = Agency(IssuerStore(folder / "issuer.db"))
+print("ready", flush=True)
+while True:
+    request = agency.request()
+    (folder / "sent.part").write_bytes(request.to_bytes())
+    (folder / "sent.part").replace(folder / "sent")
+    delivery = agency.issuer.issue(request, at=AT)
+    with (folder / "done").open("a") as done:
+        print(delivery.credential_id, file=done)
+"""
+
+
+def kill_at_work(folder, seconds):
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        worker.kill()
+        assert worker.wait() == -9
+
+
+@pytest.mark.slow
+def test_op_04_killed_at_random_moments_no_index_is_lost_or_doubled_and_a_retry_gets_the_answer(tmp_path):
+    moments = random.Random(20260926)
+    for _ in range(5):
+        kill_at_work(tmp_path, moments.uniform(0.05, 0.4))
+        with IssuerStore(tmp_path / "issuer.db") as store:
+            events = Counter(line["event"] for line in store.audit())
+            done = (tmp_path / "done").read_text().split() if (tmp_path / "done").exists() else []
+            assert all(store.state(one) == 0 for one in done)
+            assert events["issued"] - len(done) in (0, 1), "one at most was issued and not yet noted"
+            assert len(store.entries()) == COPIES * events["issued"]
+            request = IssuanceRequest.parse((tmp_path / "sent").read_bytes())
+            answered = store.offer(request.nonce).answered is not None
+            agency = Agency(store)
+            delivery = agency.issuer.issue(request, at=AT)
+            assert agency.issuer.issue(request, at=AT) == delivery
+            assert len(store.entries()) == COPIES * (events["issued"] + (not answered))
+            with (tmp_path / "done").open("a") as file:
+                if delivery.credential_id not in done:
+                    print(delivery.credential_id, file=file)
+    with closing(sqlite3.connect(tmp_path / "issuer.db")) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        per_credential = db.execute("SELECT DISTINCT count(*) FROM copies GROUP BY credential").fetchall()
+        assert per_credential == [(COPIES,)]
+        assert db.execute("SELECT count(*) FROM offers WHERE delivery IS NULL").fetchone()[0] <= 5

@@ -1,0 +1,166 @@
+"""Presenting what was agreed to: a copy for each answer, the holder's signature, and the history, in one transaction.
+
+A copy of a batch is for one act. Its key is shredded with it, but for the last copy of a format, which stays for the
+day when nothing else is left and the holder agrees to being recognised. A one-way answer is drawn anew with a fresh
+nonce for as long as its consent holds; these drawings are one act and show the same copy.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from vcred.errors import RefusedError, StoreError
+from vcred.formats._wire import epoch
+from vcred.keys import SoftwareSigner
+from vcred.presentation import Presentation, Presented
+from vcred.reasons import ReasonCode
+from wallet._records import (
+    COPIES,
+    HISTORY,
+    CertificateRecord,
+    CopyRecord,
+    HistoryRecord,
+    copies_of,
+    load,
+    new_id,
+    save,
+)
+from wallet.consent import redeem
+from wallet.store import Delete
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from vcred.formats.base import CredentialFormat
+    from wallet.consent import Consent, Plan, PlanItem
+    from wallet.store import Change, CredentialStore
+
+__all__ = ["Presenter"]
+
+_MAX_DRAWINGS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Act:
+    """The copies of a one-way consent, and its line in the history."""
+
+    copies: tuple[CopyRecord, ...] = field(repr=False)
+    history: str
+
+
+class Presenter:
+    """Turns consents into presentations over one store."""
+
+    def __init__(self, store: CredentialStore) -> None:
+        self._store = store
+        self._acts: WeakKeyDictionary[Consent, _Act] = WeakKeyDictionary()
+
+    def present(
+        self, consent: Consent, formats: Mapping[str, CredentialFormat], owner: object, *, at: datetime
+    ) -> Presentation:
+        """See ``Wallet.present``."""
+        plan = redeem(consent, owner)
+        now = epoch(at)
+        if now > plan.expires_at:
+            raise RefusedError(ReasonCode.REQUEST_EXPIRED, "request", f"{now - plan.expires_at} s ago")
+        act = self._acts.get(consent)
+        taken = self._take(plan) if act is None else []
+        copies = tuple(copy for _, copy in taken) if act is None else act.copies
+        nonce = secrets.token_bytes(16) if plan.one_way else plan.nonce
+        tokens = {
+            item.query: (
+                Presented(
+                    format=item.format,
+                    raw=_signed(plan, item, copy, form=formats[item.format], nonce=nonce, now=now),
+                ),
+            )
+            for item, copy in zip(plan.items, copies, strict=True)
+        }
+        answer = Presentation(tokens=tokens, one_way_nonce=nonce if plan.one_way else None)
+        if act is None:
+            history = new_id()
+            self._store.write([*self._used(plan, taken), save(HISTORY, history, _entry(plan, answer, now), new=True)])
+            if plan.one_way:
+                self._acts[consent] = _Act(copies=copies, history=history)
+        else:
+            self._drawn_again(act, answer)
+        return answer
+
+    def _take(self, plan: Plan) -> list[tuple[str, CopyRecord]]:
+        """A copy for each item, with its id: never shown, or shown before only if that was agreed to."""
+        taken: dict[str, CopyRecord] = {}
+        order: list[tuple[str, CopyRecord]] = []
+        for item in plan.items:
+            fitting = {
+                name: copy
+                for name, copy in copies_of(self._store, item.certificate).items()
+                if copy.key is not None and item.format in copy.credentials
+            }
+            free = [name for name, copy in fitting.items() if not copy.used and name not in taken]
+            if not free and (plan.reuse or not load(self._store, CertificateRecord, item.certificate).batch):
+                free = list(fitting)
+            if not free:
+                raise StoreError("every copy has been shown once: renew the certificate, or agree to reuse")
+            taken[free[0]] = fitting[free[0]]
+            order.append((free[0], fitting[free[0]]))
+        return order
+
+    def _used(self, plan: Plan, taken: Sequence[tuple[str, CopyRecord]]) -> list[Change]:
+        """Shred each copy that was taken, or mark it where it is the last of its certificate and format."""
+        changes: dict[str, Change] = {}
+        for item, (name, copy) in zip(plan.items, taken, strict=True):
+            rest = [
+                other
+                for other, each in copies_of(self._store, item.certificate).items()
+                if other not in (name, *changes) and each.key is not None and item.format in each.credentials
+            ]
+            if rest and not copy.used:
+                changes[name] = Delete(table=COPIES, record=name)
+            else:
+                changes.setdefault(name, save(COPIES, name, replace(copy, used=True)))
+        return list(changes.values())
+
+    def _drawn_again(self, act: _Act, answer: Presentation) -> None:
+        """Remember the new drawing too, so that a receipt for it is recognised."""
+        entry = load(self._store, HistoryRecord, act.history)
+        answers = [*entry.answers, answer.fingerprint][-_MAX_DRAWINGS:]
+        self._store.write([save(HISTORY, act.history, replace(entry, answers=answers))])
+
+
+def _signed(
+    plan: Plan, item: PlanItem, copy: CopyRecord, *, form: CredentialFormat, nonce: bytes | None, now: int
+) -> bytes:
+    assert copy.key is not None
+    return form.present(
+        form.open(copy.credentials[item.format]),
+        item.paths,
+        SoftwareSigner.from_der(copy.key),
+        audience=plan.asker.client_id,
+        # docs/qr-profile.md: a one-way SD-CWT carries no cnonce; the nonce in the envelope makes drawings differ.
+        nonce=None if plan.one_way and item.format == "sd-cwt" else nonce,
+        issued_at=now,
+    )
+
+
+def _entry(plan: Plan, answer: Presentation, now: int) -> HistoryRecord:
+    return HistoryRecord(
+        at=now,
+        client_id=plan.asker.client_id,
+        verifier={"ko": plan.asker.names.ko, "en": plan.asker.names.en},
+        registered=plan.asker.registered,
+        purpose=plan.purpose,
+        retention=plan.retention,
+        policy=plan.policy,
+        one_way=plan.one_way,
+        shown=[
+            {"certificate": item.certificate, "path": str(one.path), "ko": one.ko, "en": one.en}
+            for item in plan.items
+            for one in item.disclosures
+        ],
+        answers=[answer.fingerprint],
+        receipt=None,
+    )
