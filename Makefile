@@ -35,8 +35,8 @@ bench: ## budgets of the design as ratios to raw cryptography calls; writes benc
 	@$(PY) bench/run.py
 
 requirements: ## resolve requirements/*.txt anew (needs uv)
-	uv pip compile --generate-hashes --universal --python-version 3.11 --no-emit-index-url --quiet --no-header pyproject.toml requirements/build.in -o requirements/base.txt
-	uv pip compile --generate-hashes --universal --python-version 3.11 --no-emit-index-url --quiet --no-header pyproject.toml --extra all requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
+	uv pip compile --generate-hashes --universal --python-version 3.11 --quiet --no-header pyproject.toml requirements/build.in -o requirements/base.txt
+	uv pip compile --generate-hashes --universal --python-version 3.11 --quiet --no-header pyproject.toml --extra all requirements/dev.in -c requirements/base.txt -o requirements/dev.txt
 
 clean: ## remove what the other targets made
 	rm -rf .venv build dist site demo-out .mypy_cache .pytest_cache .ruff_cache .hypothesis
