@@ -42,6 +42,9 @@ def kill_at_work(folder, seconds):
         [sys.executable, "-c", WORKER, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as worker:
         assert worker.stdout.readline() == "ready\n"
+        until = time.monotonic() + 30
+        while not (folder / "sent").exists() and time.monotonic() < until:
+            time.sleep(0.01)  # a busy machine may take its time to the first request
         time.sleep(seconds)
         worker.kill()
         assert worker.wait() == -9
