@@ -8,7 +8,6 @@ that it opens in its own place only.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -96,7 +95,7 @@ def recovery_secret(text: str) -> Secret:
     compact = "".join(text.split()).replace("-", "").upper()
     try:
         raw = base64.b32decode(compact)
-    except binascii.Error:
+    except ValueError:
         raise ValueError("a recovery key is 32 letters A-Z and digits 2-7") from None
     if len(raw) != _RECOVERY_BYTES:
         raise ValueError("a recovery key is 32 letters A-Z and digits 2-7")

@@ -43,7 +43,9 @@ def backup(store: CredentialStore, path: str | Path, *, recovery_key: str) -> No
 
     Raises ``ValueError`` for what is no recovery key, ``StoreError`` when the file cannot be written.
     """
-    sealed = _sealed(store, recovery_key)
+    secret = recovery_secret(recovery_key)
+    del recovery_key  # a crash reporter may show the variables of a frame
+    sealed = _sealed(store, secret)
     target = Path(path)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
@@ -63,12 +65,14 @@ def restore(store: CredentialStore, path: str | Path, *, recovery_key: str) -> i
     Raises ``RefusedError`` with ``integrity`` for a wrong recovery key or a changed backup, ``ValueError`` for what
     is no recovery key, ``StoreError``.
     """
+    secret = recovery_secret(recovery_key)
+    del recovery_key
     try:
         with Path(path).open("rb") as file:
             raw = file.read(_MAX_BACKUP + 1)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from error
-    body = _opened(raw, recovery_key)
+    body = _opened(raw, secret)
     device = Secret(store.derive(_PURPOSE))
     try:
         certificates = {name: CertificateRecord(**one) for name, one in body[CERTIFICATES].items()}
@@ -89,7 +93,7 @@ def restore(store: CredentialStore, path: str | Path, *, recovery_key: str) -> i
     return len(missing)
 
 
-def _sealed(store: CredentialStore, recovery_key: str) -> bytes:
+def _sealed(store: CredentialStore, secret: Secret) -> bytes:
     device = Secret(store.derive(_PURPOSE))
     body: dict[str, dict[str, Any]] = {
         CERTIFICATES: {name: _plain(one) for name, one in load_all(store, CertificateRecord).items()},
@@ -100,16 +104,16 @@ def _sealed(store: CredentialStore, recovery_key: str) -> bytes:
         HISTORY: {name: _plain(one) for name, one in load_all(store, HistoryRecord).items()},
     }
     salt = secrets.token_bytes(16)
-    return _MAGIC + salt + seal(_key(recovery_key, salt), _MAGIC, _cbor.encode(body))
+    return _MAGIC + salt + seal(_key(secret, salt), _MAGIC, _cbor.encode(body))
 
 
-def _opened(raw: bytes, recovery_key: str) -> dict[str, Any]:
+def _opened(raw: bytes, secret: Secret) -> dict[str, Any]:
     if len(raw) > _MAX_BACKUP:
         raise RefusedError(ReasonCode.SIZE, "backup", "too large")
     salt, sealed = raw[len(_MAGIC) : len(_MAGIC) + 16], raw[len(_MAGIC) + 16 :]
     if not raw.startswith(_MAGIC):
         raise RefusedError(ReasonCode.INTEGRITY, "backup", "not a backup of this version")
-    plain = unseal(_key(recovery_key, salt), _MAGIC, sealed)
+    plain = unseal(_key(secret, salt), _MAGIC, sealed)
     if plain is None:
         raise RefusedError(ReasonCode.INTEGRITY, "backup", "wrong recovery key, or the backup was changed")
     try:
@@ -121,8 +125,8 @@ def _opened(raw: bytes, recovery_key: str) -> dict[str, Any]:
     return body
 
 
-def _key(recovery_key: str, salt: bytes) -> Secret:
-    return derive(recovery_secret(recovery_key), b"vcred wallet backup 1", salt=salt)
+def _key(secret: Secret, salt: bytes) -> Secret:
+    return derive(secret, b"vcred wallet backup 1", salt=salt)
 
 
 def _plain(record: CertificateRecord | CopyRecord | HistoryRecord) -> dict[str, Any]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["Presenter"]
 
 _MAX_DRAWINGS = 64
+_SHOWN = "u"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,19 +111,26 @@ class Presenter:
         return order
 
     def _used(self, plan: Plan, taken: Sequence[tuple[str, CopyRecord]]) -> list[Change]:
-        """Shred each copy that was taken, or mark it where it is the last of its certificate and format."""
-        changes: dict[str, Change] = {}
+        """Shred each fresh copy that was taken; the last of its certificate and format moves to an id of its own.
+
+        Either way the id is deleted, and deleting fails for whoever comes second: a copy cannot be used twice, even
+        by two wallets over one store.
+        """
+        changes: list[Change] = []
+        gone: set[str] = set()
         for item, (name, copy) in zip(plan.items, taken, strict=True):
+            if copy.used or name in gone:
+                continue
+            gone.add(name)
+            changes.append(Delete(table=COPIES, record=name))
             rest = [
                 other
                 for other, each in copies_of(self._store, item.certificate).items()
-                if other not in (name, *changes) and each.key is not None and item.format in each.credentials
+                if other not in gone and each.key is not None and item.format in each.credentials
             ]
-            if rest and not copy.used:
-                changes[name] = Delete(table=COPIES, record=name)
-            else:
-                changes.setdefault(name, save(COPIES, name, replace(copy, used=True)))
-        return list(changes.values())
+            if not rest:
+                changes.append(save(COPIES, f"{name}{_SHOWN}", replace(copy, used=True), new=True))
+        return changes
 
     def _drawn_again(self, act: _Act, answer: Presentation) -> None:
         """Remember the new drawing too, so that a receipt for it is recognised."""

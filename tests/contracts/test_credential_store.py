@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from vcred.testing.credential_store import check_credential_store
+from vcred.testing.contracts import check_credential_store
 from wallet._crypto import Argon2Cost
 from wallet.file_store import FileStore
 from wallet.store import MemoryStore, Put

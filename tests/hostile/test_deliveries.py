@@ -130,7 +130,7 @@ def test_expired_or_not_yet_valid(agency):
     now = int(AT.timestamp())
     refused(agency, ReasonCode.EXPIRED, agency.sign(issued_at=now - 90, expires_at=now - 30))
     soon = now + 3600
-    refused(agency, ReasonCode.NOT_YET_VALID, agency.sign(not_before=soon))
+    refused(agency, ReasonCode.NOT_YET_VALID, agency.sign(issued_at=soon, expires_at=soon + 86_400))
 
 
 def test_copies_that_do_not_say_the_same(agency):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vcred.catalog import Catalog
 from vcred.catalog.age import KST, kst_date
 from vcred.errors import RecordError
+from vcred.testing.credential_store import check_credential_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from issuer import RecordSource
     from vcred.catalog import CertificateType
 
-__all__ = ["check_record_source"]
+__all__ = ["check_credential_store", "check_record_source"]
 
 _NOBODY = "no such subject \u2603"
 _NOTHING = "no.such_type"
