@@ -222,7 +222,7 @@ def _request_token(source: str | bytes | Message) -> tuple[str | None, bytes]:
     members = dict(pairs)
     if len(members) != len(pairs) or set(members) != {"client_id", "request"}:
         raise MalformedError(ReasonCode.FORMAT, "request", "the URI must have client_id and request, once each")
-    return members["client_id"], members["request"].encode("utf-8")
+    return members["client_id"], members["request"].encode("utf-8", "replace")
 
 
 def _request_of(payload: dict[str, Any], jws: Jws, token: bytes) -> PresentationRequest:

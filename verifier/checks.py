@@ -156,10 +156,9 @@ def examine(session: Session, ledger: Ledger, query_id: str, slot: str, presente
     )
 
     # (7): the status of something nobody signed says nothing.
-    age = ledger.run(
-        "status", lambda: _status(session, opened), certificate=key, needs=(("", "clock"), (key, "signature"))
+    ledger.run(
+        "status", lambda: _status(session, opened, found), certificate=key, needs=(("", "clock"), (key, "signature"))
     )
-    found.status_age = age[0] if age is not None else None
 
     # (8): who shows it, to whom, when.
     _holder(session, ledger, found, readable)
@@ -244,8 +243,8 @@ def _issued_on(opened: Opened, issued_at: int) -> dt.date:
         raise RefusedError(ReasonCode.CLAIM_TYPE, "issuedOn", "not a date") from None
 
 
-def _status(session: Session, opened: Opened | None) -> tuple[dt.timedelta | None]:
-    """The snapshot's age; ``None`` where the policy does without a status and there is none."""
+def _status(session: Session, opened: Opened | None, found: Examined) -> None:
+    """Notes the list's age, which a clerk wants to know above all when the list is refused."""
     from vcred.status import check_status  # noqa: PLC0415 - status lists are loaded when one is asked for
 
     assert opened is not None
@@ -253,12 +252,14 @@ def _status(session: Session, opened: Opened | None) -> tuple[dt.timedelta | Non
     if opened.status is None:
         if rule.required:
             raise RefusedError(ReasonCode.STATUS_MISSING, "status")
-        return (None,)
+        return
     snapshot = session.trust.status_list(opened.status.uri)
     problem = None if snapshot is not None else session.trust.status_problem(opened.status.uri)
     if problem is not None:
         raise RefusedError(problem.code, problem.path, problem.detail)
-    return (check_status(opened.status, snapshot, max_age=rule.max_age, at=session.at).age,)
+    if snapshot is not None and snapshot.age(session.at) >= dt.timedelta(0):
+        found.status_age = snapshot.age(session.at)
+    check_status(opened.status, snapshot, max_age=rule.max_age, at=session.at)
 
 
 def _holder(session: Session, ledger: Ledger, found: Examined, readable: tuple[tuple[str, str], ...]) -> None:

@@ -127,7 +127,8 @@ class Verifier:
         """Decide about ``answer`` to ``request``. Every check whose needs are met is made, and is in the result.
 
         What is wrong with the answer is in the result. Raises ``TypeError`` without a request, ``ValueError``
-        for somebody else's request or a naive ``at``, ``StoreError`` when the request store fails.
+        for somebody else's request or a naive ``at``, ``StoreError`` when the request store fails, ``TrustError``
+        when the bundle's memory of times cannot be written.
         """
         if not isinstance(request, PresentationRequest):
             raise TypeError("an answer is verified against the request it answers")
@@ -266,10 +267,13 @@ class Verifier:
         ]
 
     def _check_replay(self, session: Session, ledger: Ledger, examined: Sequence[Examined]) -> None:
-        """A nonce counts once, and a one-way answer is taken once. Only verified bindings use it up."""
+        """A nonce counts once, and a one-way answer is taken once.
+
+        Only what an issuer really signed and a holder really bound uses it up: a stranger cannot burn a nonce.
+        """
         request = session.request
         assert request is not None
-        needs = [(one.query_id, name) for one in examined if not one.bearer for name in BOUND]
+        needs = [(one.query_id, name) for one in examined if not one.bearer for name in ("signature", *BOUND)]
 
         def used_once() -> bool:
             if isinstance(request.freshness, Challenge):

@@ -2,8 +2,8 @@
 
 A failed attempt is written before the PIN is tried and taken back when it was right, so that ending the process
 between the two does not give an attempt for free. The row carries a MAC under the device key: an edited count is
-noticed. Who copies the whole database and puts it back has the old count again: no file can prevent that, only a counter
-outside all files. A device key in the phone's key store at least ties such trials to that phone.
+noticed. Who copies the whole database and puts it back has the old count again: no file can prevent that, only a
+counter outside all files. A device key in the phone's key store at least ties such trials to that phone.
 
 Counts decide. If the app gives the time, attempts five to nine also wait, measured from the latest time seen, so that
 a clock set back only lengthens the wait and one set forward gains no attempt.

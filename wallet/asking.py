@@ -77,7 +77,7 @@ def judge(request: PresentationRequest, trust: TrustBundle, *, at: datetime) -> 
         asker=asker,
         query=request.query,
         policy=policy,
-        policy_id=request.policy,
+        policy_id=None if request.policy is None else shown(request.policy),
         nonce=request.nonce,
         one_way=one_way,
         expires_at=min(until, epoch(at) + ONE_WAY_SECONDS) if one_way else until,

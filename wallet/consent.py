@@ -200,8 +200,9 @@ def redeem(consent: Consent, owner: object) -> Plan:
         raise ConsentError("nobody agreed to this, or it has been used: ask again")
     if plan.owner is not owner:
         raise ConsentError("this consent was given in another wallet")
-    if not plan.one_way:
-        del _APPROVED[consent]
+    # Of two threads with one consent, one takes it out.
+    if not plan.one_way and _APPROVED.pop(consent, None) is None:
+        raise ConsentError("nobody agreed to this, or it has been used: ask again")
     return plan
 
 

@@ -17,11 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from vcred.errors import Locked, NotFound, StoreError
+from vcred.errors import ConsentError, Locked, NotFound, StoreError
+from vcred.formats import _cbor
+from vcred.keys import SoftwareSigner
 from vcred.reasons import ReasonCode
-from wallet import forbid_core_dumps
-from wallet._crypto import Argon2Cost
+from vcred.testing import World
+from wallet import CertificateState, MemoryStore, Wallet, forbid_core_dumps, new_recovery_key, restore
+from wallet._crypto import Argon2Cost, recovery_secret
 from wallet._disk import SCHEMA_VERSION
+from wallet._records import CopyRecord, load_all
+from wallet.backup import _opened
 from wallet.file_store import FileStore
 from wallet.store import DamagedRecord, Delete, Put
 
@@ -588,3 +593,46 @@ def test_ws_13_a_file_that_is_no_wallet_is_left_alone(tmp_path):
         db.execute("PRAGMA application_id = 99")
     with pytest.raises(StoreError, match="not a wallet"):
         opened(tmp_path / "theirs")
+
+
+# WS-06
+
+
+def backed_up(tmp_path, device_key):
+    """A wallet with one certificate, and its backup with the recovery key."""
+    world = World(at=AT)
+    world.wallet = Wallet(store=MemoryStore(device_key=device_key), trust=world.trust)
+    world.issue("resident.personal")
+    key = new_recovery_key()
+    world.wallet.backup(tmp_path / "wallet.backup", recovery_key=key)
+    return world, tmp_path / "wallet.backup", key
+
+
+def test_ws_06_on_another_device_a_backup_shows_nothing_to_anybody(tmp_path):
+    world, file, key = backed_up(tmp_path, bytes(32))
+    store = MemoryStore(device_key=b"\1" * 32)
+    assert restore(store, file, recovery_key=key) == 1
+    world.wallet = Wallet(store=store, trust=world.trust)
+    (held,) = world.wallet.certificates()
+    assert (held.state, held.unused) == (CertificateState.REISSUE, 0)
+    asked = world.match(world.request("bank.address-change"))
+    assert [one.why for one in asked.missing] == [("reissue",)]
+    for reuse in (False, True):
+        with pytest.raises(ConsentError):
+            asked.approve(reuse=reuse)
+    world.issue("resident.personal")
+    assert world.ask("bank.address-change"), "issued again, for keys of this device, it can be shown"
+
+
+def test_ws_06_who_has_backup_and_recovery_key_has_no_holder_key(tmp_path):
+    world, file, key = backed_up(tmp_path, bytes(32))
+    copies = load_all(world.wallet._store, CopyRecord)
+    keys = [one.key for one in copies.values()]
+    opened_body = _cbor.encode(_opened(file.read_bytes(), recovery_secret(key)))
+    assert all(one is not None for one in keys)
+    # The private scalar: it would be there in any encoding of the key.
+    scalars = [SoftwareSigner.from_der(one)._key.private_numbers().private_value.to_bytes(32, "big") for one in keys]
+    assert not [one for one in (*keys, *scalars) if one in opened_body]
+    other = MemoryStore(device_key=b"\1" * 32)
+    restore(other, file, recovery_key=key)
+    assert {one.key for one in load_all(other, CopyRecord).values()} == {None}

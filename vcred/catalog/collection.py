@@ -176,6 +176,8 @@ def _reading(file: Path) -> Callable[[], str]:
         try:
             return file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as problem:
-            raise CatalogError(file.name, "", f"cannot be read: {type(problem).__name__}") from None
+            raise CatalogError(
+                file.name, "", f"cannot be read: {getattr(problem, 'strerror', None) or 'not UTF-8'}"
+            ) from None
 
     return read

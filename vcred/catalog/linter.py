@@ -99,7 +99,9 @@ def _shared(files: Mapping[str, Path], errors: list[CatalogError]) -> tuple[Mapp
         try:
             texts[shown] = file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as problem:
-            errors.append(CatalogError(shown, "", f"cannot be read: {type(problem).__name__}"))
+            errors.append(
+                CatalogError(shown, "", f"cannot be read: {getattr(problem, 'strerror', None) or 'not UTF-8'}")
+            )
     own = [shown for shown in texts if shown.rsplit("/", 1)[-1] == CODES_FILE]
     try:
         codes = texts.pop(own[0]) if own else Catalog.builtin().texts()[CODES_FILE]

@@ -99,8 +99,9 @@ def _parse(text: str, file: str, errors: list[CatalogError]) -> Table:
     else:
         try:
             content = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as problem:
-            detail = f"is not TOML: {problem}" if isinstance(problem, ValueError) else "is nested too deeply"
+        except (ValueError, RecursionError) as problem:  # ValueError: not TOML, or a number of 5,000 digits
+            said = str(problem).replace("Illegal character '\\n'", "the line ends too early")
+            detail = f"is not TOML: {said}" if isinstance(problem, ValueError) else "is nested too deeply"
             errors.append(CatalogError(file, "", detail))
     return Table(content, file, "", errors)
 

@@ -80,7 +80,7 @@ def _options(asked: Asked, wanted: Acceptable) -> Iterator[Finding]:
     for name, accepted in wanted.options.items():
         value = given.get(name) if isinstance(given, dict) else None
         if isinstance(value, list):
-            fitting = all(one in value for one in accepted)
+            fitting = all(any(same(given_one, one) for given_one in value) for one in accepted)
         else:
             fitting = any(same(value, one) for one in accepted)
         if not fitting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vcred.claims import ClaimPath
@@ -47,7 +48,9 @@ class Table:
 
     def _absent(self, key: str, what: str, default: D) -> D:
         if default is MISSING:
-            raise self.error(key, f"missing: {what} is required here")
+            near = get_close_matches(key, self._left, 1, 0.75)
+            hint = f" (is it what is written as {near[0]!r}?)" if near else ""
+            raise self.error(key, f"missing: {what} is required here{hint}")
         return default
 
     def _typed(self, key: str, kind: type[T], what: str) -> T:

@@ -93,17 +93,26 @@ def _by_slot(
 
 
 def _presence(policy: VerificationPolicy, filled: Mapping[str, list[PresentedCertificate]]) -> RuleCheck:
+    """A slot takes one certificate: none where one is needed is wrong, and so are two."""
     missing = [slot.id for slot in policy.slots if slot.required and slot.id not in filled]
     for choice in policy.combinations:
         if not any(all(slot in filled for slot in option) for option in choice):
             missing += [slot for slot in choice[0] if slot not in filled]
+    # Two in one slot could be of two people, and whoever reads the claims would have to pick one.
+    crowded = [slot for slot, many in filled.items() if len(many) > 1]
     return RuleCheck(
         rule="certificates",
         step=9,
         certificate="",
-        findings=tuple(
-            Finding(rule="certificates", code=ReasonCode.MISSING_CERTIFICATE, certificate=slot)
-            for slot in dict.fromkeys(missing)
+        findings=(
+            *(
+                Finding(rule="certificates", code=ReasonCode.MISSING_CERTIFICATE, certificate=slot)
+                for slot in dict.fromkeys(missing)
+            ),
+            *(
+                Finding(rule="certificates", code=ReasonCode.DCQL, certificate=slot, detail="more than one certificate")
+                for slot in crowded
+            ),
         ),
     )
 

@@ -44,8 +44,12 @@ def load_policy(text: str, file: str, cls: type[_P]) -> _P:
         raise PolicyError(file, "", "the file is too large")
     try:
         top = Table(tomllib.loads(text), file, "")
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(file, "", f"not TOML: {error}") from None
+    except RecursionError:
+        raise PolicyError(file, "", "nested too deeply") from None
+    except ValueError as error:  # not TOML, or a number of 5,000 digits
+        raise PolicyError(
+            file, "", "not TOML: " + str(error).replace("Illegal character '\\n'", "the line ends too early")
+        ) from None
     slots = _slots(top)
     by_id = {slot.id: slot for slot in slots}
     freshness = top.table("freshness")

@@ -150,11 +150,12 @@ def compare(one: Identity, other: Identity, by: By) -> bool | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An address in comparable form: road-name and lot-number spelling without the unit, and the unit."""
+    """An address in comparable form: road-name and lot-number spelling without the unit, the unit, and its floor."""
 
     road: str | None = field(repr=False)
     lot: str | None = field(repr=False)
     unit: tuple[str, ...] = field(repr=False)
+    floor: str | None = field(repr=False)
 
 
 _PARENTHESES = re.compile(r"\([^)]*\)")
@@ -167,18 +168,20 @@ _LOT = re.compile(r"(?:동|리|가)\s*(?:산\s*)?\d+(?:-\d+)?(?:번지)?$")
 def _place(value: Any) -> Place:
     """A text, or an object with ``road``, ``jibun`` (lot) and ``detail``."""
     if isinstance(value, dict):
-        road, _, road_unit = _split(value.get("road"))
-        lot, _, lot_unit = _split(value.get("jibun"))
-        detail = value.get("detail")
-        return Place(road=road, lot=lot, unit=_unit(detail) or road_unit or lot_unit)
-    base, is_lot, unit = _split(value)
-    return Place(road=None if is_lot else base, lot=base if is_lot else None, unit=unit)
+        road, _, road_rest = _split(value.get("road"))
+        lot, _, lot_rest = _split(value.get("jibun"))
+        units = map(_unit, (value.get("detail"), road_rest, lot_rest))
+        unit, floor = next((found for found in units if found[0]), ((), None))
+        return Place(road=road, lot=lot, unit=unit, floor=floor)
+    base, is_lot, rest = _split(value)
+    unit, floor = _unit(rest)
+    return Place(road=None if is_lot else base, lot=base if is_lot else None, unit=unit, floor=floor)
 
 
-def _split(text: Any) -> tuple[str | None, bool, tuple[str, ...]]:
-    """Base, whether it is a lot number, and unit. What stands in parentheses only explains."""
+def _split(text: Any) -> tuple[str | None, bool, str]:
+    """Base, whether it is a lot number, and the rest. What stands in parentheses only explains."""
     if not isinstance(text, str) or not text.strip():
-        return None, False, ()
+        return None, False, ""
     plain = _PARENTHESES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
     base, comma, rest = plain.partition(",")
     if not comma:
@@ -186,18 +189,19 @@ def _split(text: Any) -> tuple[str | None, bool, tuple[str, ...]]:
         cut = next((one.end() for one in numbers if one.start() > 0 and plain[one.start() - 1] == " "), len(plain))
         base, rest = plain[:cut], plain[cut:]
     lot = bool(_LOT.search(base.strip()))
-    return _DROPPED.sub("", base).removesuffix("번지"), lot, _unit(rest)
+    return _DROPPED.sub("", base).removesuffix("번지"), lot, rest
 
 
-def _unit(text: Any) -> tuple[str, ...]:
+def _unit(text: Any) -> tuple[tuple[str, ...], str | None]:
+    """Building and number, and the floor where it is written beside a number."""
     if not isinstance(text, str):
-        return ()
+        return (), None
     plain = _DROPPED.sub("", _PARENTHESES.sub("", unicodedata.normalize("NFKC", text)))
     found = _UNIT.search(plain)
     if found is None:
-        return (plain,) if plain else ()
-    building, _, number, short_building, short_number = found.groups()
-    return tuple(part.lstrip("0") for part in (building or short_building, number or short_number) if part)
+        return ((plain,) if plain else ()), None
+    building, floor, number, short_building, short_number = found.groups()
+    return tuple(part.lstrip("0") for part in (building or short_building, number or short_number) if part), floor
 
 
 def same_place(one: Place, other: Place) -> bool | None:
@@ -208,7 +212,8 @@ def same_place(one: Place, other: Place) -> bool | None:
     if all(a != b for a, b in pairs):
         return False
     if one.unit == other.unit:
-        return True
+        # "301호" may be written with its floor or without; room 5 on two floors is two places.
+        return not (one.floor and other.floor and one.floor != other.floor)
     return None if not one.unit or not other.unit else False
 
 

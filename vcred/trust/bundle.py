@@ -24,7 +24,7 @@ from vcred.trust.pack import MAX_ARCHIVE_BYTES, read_pack
 from vcred.trust.profile import Purpose
 from vcred.trust.readers import ReaderIndex, VerifiedReader
 from vcred.trust.rules import VerifiedIssuer, admit_issuer, check_clock
-from vcred.trust.seen import SeenMemory, SeenState, read_seen, write_seen
+from vcred.trust.seen import SeenMemory, SeenState, read_seen
 from vcred.trust.signers import SignerIndex
 from vcred.trust.snapshots import Snapshots
 
@@ -77,7 +77,7 @@ class TrustBundle:
             _file(path, MAX_ARCHIVE_BYTES), _file(Path(root), _MAX_ROOT_BYTES), known, seen_path=memory
         )
         if bundle.seen != known:
-            write_seen(memory, bundle.seen)
+            bundle._memory.save()  # noqa: SLF001 - the other constructor of this class
         return bundle
 
     @classmethod

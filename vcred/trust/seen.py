@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -26,10 +27,10 @@ from vcred.errors import BundleRollback, MalformedError, TrustError
 from vcred.formats._wire import dump_json, epoch, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-__all__ = ["ROLES", "RoleSeen", "SeenMemory", "SeenState", "read_seen", "write_seen"]
+__all__ = ["ROLES", "RoleSeen", "SeenMemory", "SeenState", "read_seen", "update_seen", "write_seen"]
 
 ROLES = ("root", "timestamp", "snapshot", "targets")
 """The order in which TUF loads them."""
@@ -68,6 +69,11 @@ class SeenState:
             if offered.version == known.version and offered.sha256 != known.sha256:
                 raise BundleRollback(f"{role} version {offered.version} has been seen with other content")
         return replace(self, roles=MappingProxyType(dict(roles)))
+
+    def joined(self, other: SeenState) -> SeenState:
+        """What this and ``other`` have seen together: never less than either (rules 1 to 3)."""
+        times = [time for time in (self.last_seen, other.last_seen) if time is not None]
+        return SeenState(roles=_later(self.roles, other.roles), last_seen=max(times, default=None))
 
     def observe(self, at: datetime) -> SeenState:
         """The memory after the time ``at`` (rule 3)."""
@@ -120,8 +126,14 @@ class SeenMemory:
         if self._path is None or last is None:
             return
         if self._written is None or last >= self._written + _WRITE_EVERY:
-            write_seen(self._path, self.state)
-            self._written = last
+            self.save()
+
+    def save(self) -> None:
+        """Write to the file, if there is one, what was seen here and what others wrote. Raises ``TrustError``."""
+        if self._path is not None:
+            # Another thread may have seen a later time meanwhile.
+            self.state = update_seen(self._path, self.state).joined(self.state)
+            self._written = self.state.last_seen
 
 
 def read_seen(path: Path) -> SeenState:
@@ -136,6 +148,17 @@ def read_seen(path: Path) -> SeenState:
         return SeenState.parse(raw)
     except TrustError as error:
         raise TrustError(f"{path}: {error}") from error
+
+
+def update_seen(path: Path, state: SeenState) -> SeenState:
+    """Write ``state`` joined with what another process wrote meanwhile; returns what was written.
+
+    A process that still works with an older bundle must not make the memory fall back to it. Raises ``TrustError``.
+    """
+    with _alone(path):
+        joined = state.joined(read_seen(path))
+        write_seen(path, joined)
+    return joined
 
 
 def write_seen(path: Path, state: SeenState) -> None:
@@ -159,6 +182,27 @@ def write_seen(path: Path, state: SeenState) -> None:
         raise TrustError(f"{path}: the memory of seen bundles cannot be written: {error.strerror}") from error
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that nobody writes between our reading and our writing."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl  # noqa: PLC0415 - not there on other systems
+
+    try:
+        handle = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise TrustError(f"{path}: {error.strerror}") from error
+    try:
+        # A file system without locks: joining alone still keeps what was written before.
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":
         return
@@ -174,6 +218,20 @@ def _rotated(known: Mapping[str, RoleSeen], offered: Mapping[str, RoleSeen]) -> 
         return frozenset()
     changed = {role for role in ROLES[1:] if known[role].keys != offered[role].keys}
     return frozenset(changed | {"targets"} if "snapshot" in changed else changed)
+
+
+def _later(one: Mapping[str, RoleSeen], other: Mapping[str, RoleSeen]) -> Mapping[str, RoleSeen]:
+    """Of each role the higher version; for a role whose keys a newer root changed, what was seen under that root."""
+    if not one or not other:
+        return one or other
+    older, newer = sorted((one, other), key=lambda roles: roles["root"].version)
+    rotated = _rotated(older, newer)
+    return MappingProxyType(
+        {
+            role: newer[role] if role in rotated else max(newer[role], older[role], key=lambda seen: seen.version)
+            for role in ROLES
+        }
+    )
 
 
 def _role(value: Any) -> RoleSeen:
