@@ -78,6 +78,8 @@ def test_a_picture_without_a_code_is_refused(shell):
 
     Image.new("L", (80, 80), 255).save(shell.folder / "white.png")
     assert "no QR code" in shell("qr decode white.png", code=1).stderr
+    (shell.folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(80))
+    assert shell.json("qr decode broken.png", code=1)["error"]["path"] == "broken.png"
 
 
 def test_an_error_with_json_is_one_document_too(shell):
@@ -126,6 +128,34 @@ def test_a_policy_with_a_mistake_is_named(shell):
     assert "bad.toml" in shell("catalog check --policy bad.toml", code=4).stderr
     (shell.folder / "good.toml").write_text(shell.json("verifier presets show shop.adult")["toml"], "utf-8")
     shell("catalog check --policy good.toml")
+
+
+def test_a_preset_goes_into_a_file_as_it_is(shell):
+    shown = shell("verifier presets show bank.address-change").stdout
+    (shell.folder / "own.toml").write_text(shown, "utf-8")
+    shell("catalog check --policy own.toml")
+
+
+def test_an_error_of_ours_is_told_in_korean_too(shell):
+    told = shell("wallet init other --pin-file nowhere --lang ko", code=4).stderr
+    assert "nowhere: 그런 파일이나 폴더가 없습니다" in told
+    assert "No such file" not in told
+
+
+def test_a_typo_in_a_policy_is_pointed_at(shell):
+    text = shell("verifier presets show shop.adult").stdout
+    (shell.folder / "typo.toml").write_text(text.replace("[freshness]", "[freshnes]"), "utf-8")
+    assert "'freshnes'" in shell("catalog check --policy typo.toml", code=4).stderr
+    assert "잘못 적은" in shell("catalog check --policy typo.toml --lang ko", code=4).stderr
+
+
+def test_a_toml_error_is_readable(shell):
+    (shell.folder / "bad.toml").write_text('code = "club.library\n', "utf-8")
+    for kind in ("", "--policy"):
+        told = shell(f"catalog check {kind} bad.toml", code=4).stderr
+        assert "bad.toml" in told
+        assert "the line ends too early (at line 1, column 21)" in told
+    assert "nowhere.toml: cannot be read: No such file" in shell("catalog check nowhere.toml", code=4).stderr
 
 
 def test_doctor_reports_and_finds_nothing_broken(shell):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from vcred.cli._document import markdown
+from vcred.cli._root import root
 
 AT = datetime(2026, 9, 1, 1, 0, tzinfo=UTC)
 ISSUED = AT - timedelta(days=3)
@@ -166,6 +170,14 @@ def test_from_registry_to_accepted_and_after_a_revocation_rejected(issued):
     assert "claims" not in result
 
 
+@pytest.mark.parametrize("lang", ["ko", "en"])
+def test_the_whole_way_works_as_the_page_says(shell, lang):
+    block = markdown(root, lang).split("```sh\n")[1].split("```")[0]
+    *_, verdict, kept = [shell("", *shlex.split(line)[1:]) for line in block.splitlines()]
+    assert verdict.stdout.startswith("ACCEPTED")
+    assert kept.stdout.startswith("ACCEPTED")
+
+
 def test_a_stale_status_list_is_exit_3(issued):
     later = AT + timedelta(days=8)
     request = issued.request(moment=later)
@@ -173,6 +185,7 @@ def test_a_stale_status_list_is_exit_3(issued):
     result = issued.verify(answer["files"], request, moment=later, code=3)
     assert result["outcome"] == "INDETERMINATE"
     assert {one["code"] for one in result["reasons"]} == {"stale"}
+    assert {one["status_age"] for one in result["certificates"]} == {8 * 86_400}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +201,7 @@ def test_issuing_moves_as_any_kind_of_file(day, offer, proof, delivery):
     held = day.issue(offer, proof, delivery)
     assert held["code"] == "resident.personal"
     assert held["total"] == held["unused"] == 4
-    for name in (proof, delivery):
+    for name in (offer, proof, delivery):
         path = day.shell.folder / name
         file = path if path.is_file() else path / "frame-01.png"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -253,6 +266,7 @@ def test_a_wrong_pin_is_exit_4_and_counted(day):
     (day.shell.folder / "wrong").write_text("000000\n")
     result = day.shell("wallet list --wallet me --pin-file wrong", *at(), code=4)
     assert "9 attempts left" in result.stderr
+    assert "8번 더 틀리면" in day.shell("wallet list --wallet me --pin-file wrong --lang ko", *at(), code=4).stderr
     assert "000000" not in result.output
 
 
@@ -285,6 +299,50 @@ def test_a_locked_wallet_opens_with_its_recovery_key(day):
     day.shell("wallet list --wallet me --pin-file new", *at())
 
 
+def test_a_backup_brings_the_wallet_back(issued):
+    pin = "--wallet me --pin-file pin"
+    issued.shell(f"wallet recovery-key {pin} --out recovery.txt", *at())
+    key = "--recovery-key-file recovery.txt"
+    made = issued.json(f"wallet backup me.backup {pin} {key}", *at())
+    file = issued.shell.folder / "me.backup"
+    assert made["bytes"] == file.stat().st_size
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "--force" in issued.shell(f"wallet backup me.backup {pin} {key}", *at(), code=4).stderr
+    claims = issued.json("wallet show --wallet me --pin-file pin", issued.held["id"], *at())["claims"]
+
+    assert issued.json(f"wallet restore me.backup {pin} {key}", *at()) == {"restored": 0}
+    issued.shell(f"wallet delete {pin} --yes", issued.held["id"], *at())
+    assert "1" in issued.shell(f"wallet restore me.backup {pin} {key} --lang ko", *at()).stdout
+    (held,) = issued.json(f"wallet list {pin}", *at())
+    assert (held["unused"], held["state"]) == (0, "used_up")
+    assert issued.json(f"wallet show {pin}", held["id"], *at())["claims"] == claims
+
+    other = issued.shell.json("wallet init other --pin-file pin --trust kr2.trust --root trust/kr-root.json", *at())
+    assert issued.json(f"wallet restore me.backup --wallet other --pin-file pin {key}", *at()) == {"restored": 1}, other
+    (held,) = issued.json("wallet list --wallet other --pin-file pin", *at())
+    assert held["state"] == "reissue"  # the holder keys stay on their device
+
+
+def test_a_wrong_recovery_key_or_file_is_told_apart_from_a_refusal(issued):
+    pin = "--wallet me --pin-file pin"
+    issued.shell(f"wallet recovery-key {pin} --out recovery.txt", *at())
+    issued.shell(f"wallet backup me.backup {pin} --recovery-key-file recovery.txt", *at())
+    (issued.shell.folder / "wrong").write_text("A" * 32 + "\n")
+    (issued.shell.folder / "nonsense").write_text("1\n")
+    told = issued.json(f"wallet restore me.backup {pin} --recovery-key-file wrong", *at(), code=4)["error"]
+    assert told["file"] == "me.backup"
+    assert "A" * 32 not in told["message"]
+    issued.shell(f"wallet restore pin {pin} --recovery-key-file recovery.txt", *at(), code=4)
+    issued.shell(f"wallet restore nowhere {pin} --recovery-key-file recovery.txt", *at(), code=4)
+    issued.shell(f"wallet backup b.backup {pin} --recovery-key-file nonsense", *at(), code=2)
+    assert not (issued.shell.folder / "b.backup").exists()
+
+
+def test_the_consent_says_what_goes_along(issued):
+    asked = issued.json("wallet match", *issued.request(), *["--wallet", "me", "--pin-file", "pin"], *at())
+    assert {one["path"] for one in asked["always"]} == {"issuedOn", "options"}
+
+
 def test_a_short_pin_is_wrong_use_and_makes_no_wallet(shell):
     (shell.folder / "short").write_text("123\n")
     shell("wallet init other --pin-file short", code=2)
@@ -304,7 +362,15 @@ def test_a_wallet_in_a_file_takes_the_bundle_by_options(day):
 
 def test_certificates_are_shown_and_deleted(issued):
     held = issued.held
-    assert issued.json("wallet show --wallet me --pin-file pin", held["id"], *at())["id"] == held["id"]
+    shown = issued.json("wallet show --wallet me --pin-file pin", held["id"], *at())
+    assert shown["id"] == held["id"]
+    assert shown["claims"]["options"]["addressHistory"] == "all"
+    for lang, words in (
+        ("ko", ("현주소 · 도로명주소", "아니요", "과거주소 1 · ")),
+        ("en", ("Abstract", " no ", "rrn.birthDate")),
+    ):
+        text = issued.shell("wallet show --wallet me --pin-file pin --lang", lang, held["id"], *at()).stdout
+        assert all(word in text for word in (*words, shown["claims"]["name"])), text
     issued.shell("wallet show --wallet me --pin-file pin nothing", *at(), code=4)
     issued.shell("wallet delete --wallet me --pin-file pin", held["id"], *at(), code=1, typed="n\n")
     issued.shell("wallet delete --wallet me --pin-file pin --yes", held["id"], *at())
@@ -391,7 +457,7 @@ def test_tables_for_people_in_both_languages(issued):
         *["--verifier", "bank", "--password-file", "password", "--lang", "ko"],
         *at(),
     )
-    assert "ACCEPTED 승인" in shown.stdout
+    assert "ACCEPTED: 승인" in shown.stdout
     assert "전" in shown.stdout or "방금" in shown.stdout
 
 

@@ -12,7 +12,7 @@ import click
 
 from vcred.cli._clock import MomentType, now
 from vcred.cli._errors import Failure, Interrupted, failure_of
-from vcred.cli._texts import LANG, command_text, language_of, option_text
+from vcred.cli._texts import LANG, command_text, detail_text, language_of, option_text
 from vcred.errors import VcredError
 
 if TYPE_CHECKING:
@@ -103,13 +103,21 @@ class Command(click.Command):
         except ValueError as error:
             from vcred.qr import safe_text
 
-            raise _told(click.UsageError(safe_text(str(error)), ctx), as_json=as_json) from error
+            raise _told(click.UsageError(safe_text(detail_text(str(error), run.lang)), ctx), as_json=as_json) from error
         ended.as_json = as_json
         raise ended
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See click."""
         _help(ctx, formatter)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click."""
+        _usage(self, ctx, formatter)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click."""
+        _options(self, ctx, formatter)
 
 
 class Group(click.Group):
@@ -148,12 +156,21 @@ class Group(click.Group):
         names = self.list_commands(ctx)
         limit = formatter.width - 6 - max(map(len, names), default=0)
         rows = [(name, _first_line(f"{_path(ctx)} {name}".strip(), limit)) for name in names]
-        with formatter.section("Commands"):
+        with formatter.section("명령" if LANG.get() == "ko" else "Commands"):
             formatter.write_dl(rows)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See click."""
         _help(ctx, formatter)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click."""
+        _usage(self, ctx, formatter)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click."""
+        _options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
 
 
 def commands(group: click.Group, path: str = "") -> dict[str, click.Command]:
@@ -193,6 +210,24 @@ def _help(ctx: click.Context, formatter: click.HelpFormatter) -> None:
     formatter.write_paragraph()
     with formatter.indentation():
         formatter.write_text(command_text(_path(ctx), LANG.get()))
+
+
+def _usage(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    words = " ".join(command.collect_usage_pieces(ctx))
+    formatter.write_usage(ctx.command_path, words, "사용법: " if LANG.get() == "ko" else None)
+
+
+def _options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    korean = LANG.get() == "ko"
+    options = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
+    rows = [record for one in options if (record := one.get_help_record(ctx)) is not None]
+    if korean:
+        rows = [
+            (name, "이 도움말을 보여 줍니다" if name == "--help" else text.replace("[required]", "[필수]"))
+            for name, text in rows
+        ]
+    with formatter.section("옵션" if korean else "Options"):
+        formatter.write_dl(rows)
 
 
 def _first_line(path: str, limit: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from vcred import errors as e
-from vcred.cli._texts import LANG
+from vcred.cli._texts import LANG, detail_text
 from vcred.reasons import Outcome, Reason
 
 __all__ = ["OURS", "Failure", "Interrupted", "MissingExtra", "Rejected", "Undecided", "exit_of", "failure_of"]
@@ -150,7 +150,7 @@ def failure_of(error: Exception) -> Failure:
         detail = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if isinstance(error, (e.CatalogError, e.PolicyError)):
         facts |= {"file": error.file, "path": error.path, "detail": error.detail}
-    return ended(_line(f"{what}: {detail}", "", fix), **facts)
+    return ended(_line(f"{what}: {detail_text(detail, lang)}", fix), **facts)
 
 
 def _line(*parts: str) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "HasBytes",
     "put",
     "put_bytes",
+    "put_offer",
     "put_request",
     "refuse_taken",
     "take",
@@ -35,8 +36,8 @@ __all__ = [
 
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
 _ENVELOPE = 0x56
-_PERSONAL = ("RESPONSE", "ONE_WAY", "DELIVERY", "PAPER", "PROOF")
-"""Kinds whose files are for their owner only: they hold claims, or what a credential is bound to."""
+_PERSONAL = ("RESPONSE", "ONE_WAY", "DELIVERY", "PAPER", "PROOF", "OFFER")
+"""Kinds whose files are for their owner only: they hold claims, what a credential is bound to, or the right to one."""
 _SCHEMES = ("openid4vp://", "openid-credential-offer://", "vcred:")
 
 
@@ -69,7 +70,12 @@ def take(sources: Sequence[str], *, quiet: bool = True) -> Message | str | bytes
         return texts[0] if _is_uri(texts[0]) else texts[0].encode()
     from vcred.qr import decode
 
-    return decode(texts)
+    try:
+        return decode(texts)
+    except MalformedError as error:
+        if len(sources) > 1:  # no single file is to blame
+            raise
+        raise MalformedError(error.code, Path(sources[0]).name, error.detail) from error
 
 
 def take_bytes(sources: Sequence[str], *, quiet: bool = True) -> Message | bytes:
@@ -148,6 +154,18 @@ def put_bytes(what: HasBytes, out: Path, *, force: bool) -> list[Path]:
     return put(what, out, force=force)
 
 
+def put_offer(made: Offer, out: Path, *, force: bool) -> list[str]:
+    """Write an offer as ``put`` does, or its URI as ``.uri``, or its credential offer as ``.json``; file names."""
+    if out.suffix == ".uri":
+        return [str(write(out, made.to_uri().encode() + b"\n", force=force, private=True))]
+    if out.suffix == ".json":
+        from urllib.parse import parse_qs, urlsplit
+
+        (text,) = parse_qs(urlsplit(made.to_uri()).query)["credential_offer"]
+        return [str(write(out, text.encode(), force=force, private=True))]
+    return [str(path) for path in put(made, out, force=force)]
+
+
 def put_request(request: PresentationRequest, out: Path, *, force: bool) -> list[Path]:
     """A request as ``put`` does it, or its URI as ``.uri``."""
     if out.suffix.lower() == ".uri":
@@ -183,15 +201,14 @@ def _is_uri(text: str) -> bool:
 
 
 def _texts_in(raw: bytes, path: Path) -> list[str]:
-    """The texts of the codes in one file."""
-    if raw.startswith(_PICTURES):
-        from vcred.qr import read_image
+    """The texts of the codes in one file. An error names the file."""
+    if raw.startswith((*_PICTURES, b"%PDF")):
+        from vcred.qr import read_image, read_pdf
 
-        found = read_image(raw)
-    elif raw.startswith(b"%PDF"):
-        from vcred.qr import read_pdf
-
-        found = [text for page in read_pdf(raw) for text in page]
+        try:
+            found = [text for page in read_pdf(raw) for text in page] if raw[:4] == b"%PDF" else read_image(raw)
+        except MalformedError as error:
+            raise MalformedError(error.code, path.name, error.detail) from error
     else:
         try:
             found = [line.strip() for line in raw.decode("utf-8").splitlines() if line.strip()]

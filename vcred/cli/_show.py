@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from vcred.reasons import Reason
 
-__all__ = ["COLOURS", "age_text", "console", "outcome_text", "plain", "progress", "reason_lines", "table"]
+__all__ = [
+    "COLOURS",
+    "age_text",
+    "console",
+    "moment_text",
+    "outcome_text",
+    "plain",
+    "progress",
+    "reason_lines",
+    "table",
+    "working",
+]
 
 COLOURS = {Outcome.ACCEPTED: "bold green", Outcome.INDETERMINATE: "bold yellow", Outcome.REJECTED: "bold red"}
 _WIDE = 160
@@ -60,11 +71,11 @@ def outcome_text(outcome: Outcome, lang: str) -> Text:
     from rich.text import Text
 
     words = {
-        Outcome.ACCEPTED: ("승인", "accepted"),
-        Outcome.REJECTED: ("거절", "rejected"),
-        Outcome.INDETERMINATE: ("판단 불가", "cannot be decided"),
+        Outcome.ACCEPTED: "승인",
+        Outcome.REJECTED: "거절",
+        Outcome.INDETERMINATE: "판단 불가",
     }[outcome]
-    return Text(f"{outcome.value} {words[0] if lang == 'ko' else words[1]}", style=COLOURS[outcome])
+    return Text(f"{outcome.value}: {words}" if lang == "ko" else outcome.value, style=COLOURS[outcome])
 
 
 def reason_lines(reasons: Iterable[Reason], lang: str) -> list[Text]:
@@ -92,8 +103,28 @@ def age_text(age: timedelta | None, lang: str) -> str:
     for size, ko, en in ((86400, "일", "days"), (3600, "시간", "hours"), (60, "분", "minutes")):
         if seconds >= size:
             count = seconds // size
-            return f"{count}{ko} 전" if lang == "ko" else f"{count} {en if count > 1 else en[:-1]} old"
+            return f"{count}{ko} 전" if lang == "ko" else f"{count} {en if count > 1 else en[:-1]} ago"
     return "방금" if lang == "ko" else "just now"
+
+
+def moment_text(seconds: int) -> str:
+    """A time for people, in the time zone of this machine."""
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+@contextmanager
+def working(what: str, *, quiet: bool) -> Iterator[None]:
+    """Something that moves on stderr while ``what`` takes its time, for a person at a terminal only."""
+    from rich.console import Console
+
+    stderr = Console(file=sys.stderr)
+    if quiet or not stderr.is_terminal:
+        yield
+        return
+    with stderr.status(what):
+        yield
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from contextvars import ContextVar
 from functools import cache
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LANG", "command_entry", "command_text", "exit_codes", "language_of", "option_text", "page_text"]
+__all__ = [
+    "LANG",
+    "command_entry",
+    "command_text",
+    "detail_text",
+    "exit_codes",
+    "language_of",
+    "option_text",
+    "page_text",
+]
 
 LANG: ContextVar[str] = ContextVar("vcred_lang", default="ko")
 """The language of this run."""
@@ -53,6 +63,14 @@ def option_text(path: str, option: str, lang: str) -> str:
     return text
 
 
+def detail_text(detail: str, lang: str) -> str:
+    """What an error of ours says, in ``lang``; what has no Korean words stays as it is."""
+    if lang == "ko":
+        for english, korean in _details():
+            detail = english.sub(korean, detail)
+    return detail
+
+
 def exit_codes() -> dict[str, dict[str, str]]:
     """Exit code -> its meaning in both languages."""
     codes: dict[str, dict[str, str]] = _texts()["exit_codes"]
@@ -63,6 +81,11 @@ def page_text(lang: str) -> str:
     """How the page of the command line begins."""
     text: str = _texts()["page"][lang]
     return text
+
+
+@cache
+def _details() -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(entry["en"]), entry["ko"]) for entry in _texts()["details"]]
 
 
 @cache

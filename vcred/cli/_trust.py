@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,12 @@ from vcred.cli._files import read, write
 from vcred.errors import TrustError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vcred.cli._command import Run
     from vcred.trust import TrustBundle
 
-__all__ = ["BUNDLE", "ROOT", "keep", "load", "report", "trust_options", "update"]
+__all__ = ["BUNDLE", "ROOT", "keep", "load", "naming", "report", "trust_options", "update"]
 
 BUNDLE, ROOT, SEEN = "kr.trust", "kr-root.json", "trust.seen"
 """Names in the folder of a wallet or a verifier."""
@@ -43,7 +44,19 @@ def load(trust: Path | None, root: Path | None, home: Path | None) -> TrustBundl
     pinned = root or (home / ROOT if home and (home / ROOT).exists() else None)
     if bundle is None or pinned is None:
         raise TrustError("no trust bundle: give --trust BUNDLE and --root ROOT")
-    return TrustBundle.load(bundle, root=pinned, seen=None if home is None else home / SEEN)
+    with naming(bundle, pinned):
+        return TrustBundle.load(bundle, root=pinned, seen=None if home is None else home / SEEN)
+
+
+@contextmanager
+def naming(*files: Path) -> Iterator[None]:
+    """Put the first of ``files`` in front of an error that names none of them."""
+    try:
+        yield
+    except TrustError as error:
+        if any(str(file) in str(error) for file in files):
+            raise
+        raise type(error)(f"{files[0]}: {error}") from error
 
 
 def keep(trust: Path | None, root: Path | None, home: Path, *, force: bool) -> None:
@@ -73,8 +86,15 @@ def update(trust: Path | None, root: Path | None, home: Path) -> TrustBundle:
 
 def report(run: Run, bundle: TrustBundle) -> None:
     """Say which bundle is in use now."""
-    from vcred.cli._show import age_text
-
     facts = {"version": bundle.version, "expires_at": bundle.expires_at.isoformat()}
-    line = f"v{bundle.version}, {age_text(bundle.age(run.at), run.lang)}, <= {facts['expires_at']}"
-    run.report(facts, lambda console: console.print(line))
+    run.report(facts, lambda console: console.print(line(bundle, run)))
+
+
+def line(bundle: TrustBundle, run: Run) -> str:
+    """A bundle in one line: version, age, expiry."""
+    from vcred.cli._show import age_text, moment_text
+
+    age, until = age_text(bundle.age(run.at), run.lang), moment_text(int(bundle.expires_at.timestamp()))
+    return run.text(
+        f"v{bundle.version} · {age} 서명 · {until} 만료", f"v{bundle.version} · signed {age} · expires {until}"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ __all__ = [
     "certificate_table",
     "history_facts",
     "history_table",
-    "moment",
     "print_asked",
     "print_certificate",
 ]
@@ -46,7 +44,7 @@ def certificate_facts(one: Certificate) -> dict[str, Any]:
 
 def certificate_table(console: Console, found: Iterable[Certificate], lang: str) -> None:
     """Certificates, one a row."""
-    from vcred.cli._show import table
+    from vcred.cli._show import moment_text, table
 
     korean = lang == "ko"
     head = (
@@ -59,7 +57,7 @@ def certificate_table(console: Console, found: Iterable[Certificate], lang: str)
             one.id,
             one.name(lang),
             one.issuer,
-            moment(one.expires_at),
+            moment_text(one.expires_at),
             f"{one.unused}/{one.total}",
             _STATES[one.state.value][0 if korean else 1],
         )
@@ -70,7 +68,7 @@ def certificate_table(console: Console, found: Iterable[Certificate], lang: str)
 
 def print_certificate(console: Console, one: Certificate, lang: str) -> None:
     """One certificate: whose, from when to when, and how often it can still be shown."""
-    from vcred.cli._show import plain
+    from vcred.cli._show import moment_text, plain
 
     korean = lang == "ko"
     console.print(plain(one.name(lang)), style="bold")
@@ -83,8 +81,8 @@ def print_certificate(console: Console, one: Certificate, lang: str) -> None:
         one.id,
         one.issuer,
         one.credential_id,
-        moment(one.issued_at),
-        moment(one.expires_at),
+        moment_text(one.issued_at),
+        moment_text(one.expires_at),
         ", ".join(one.formats),
         f"{one.unused}/{one.total}",
         _STATES[one.state.value][0 if korean else 1],
@@ -112,7 +110,7 @@ def history_facts(one: Any) -> dict[str, Any]:
 
 def history_table(console: Console, facts: Iterable[dict[str, Any]], lang: str) -> None:
     """What was shown to whom, one act a row."""
-    from vcred.cli._show import table
+    from vcred.cli._show import moment_text, table
 
     korean = lang == "ko"
     head = (
@@ -123,7 +121,7 @@ def history_table(console: Console, facts: Iterable[dict[str, Any]], lang: str) 
     unknown = " (등록되지 않음)" if korean else " (not registered)"
     rows = (
         (
-            moment(one["at"]),
+            moment_text(one["at"]),
             one["verifier"][lang] + ("" if one["registered"] else unknown),
             one["purpose"],
             ", ".join(dict.fromkeys(each[lang] for each in one["shown"])),
@@ -148,6 +146,7 @@ def ask_facts(asked: ConsentRequest, lang: str) -> dict[str, Any]:
         "one_way": asked.one_way,
         "expires_at": asked.expires_at,
         "required": [_disclosure(one, lang) for one in asked.required],
+        "always": [_disclosure(one, lang) for one in _always(asked)],
         "optional": [_disclosure(one, lang) for one in asked.optional],
         "missing": [{"query": one.query, "name": one.label(lang), "why": list(one.why)} for one in asked.missing],
         "candidates": {query: [_choice(one) for one in many] for query, many in asked.candidates.items()},
@@ -168,16 +167,21 @@ def print_asked(console: Console, asked: ConsentRequest, lang: str) -> None:
     if asked.retention:
         console.print(plain(("보관: " if korean else "retention: ") + asked.retention))
     if asked.one_way:
-        console.print("도전값 없는 요청" if korean else "a request without a challenge")
+        console.print(
+            "도전값이 없는 요청입니다. 답을 누가 베껴 다시 쓸 수 있습니다"
+            if korean
+            else "This request has no challenge: an answer could be copied and used again"
+        )
     head = ["증명서", "항목", "경로", ""] if korean else ["certificate", "claim", "path", ""]
     names = {one.certificate.id: one.certificate.name(lang) for many in asked.candidates.values() for one in many}
-    words = ("필수", "선택") if korean else ("required", "optional")
+    words = ("필수", "늘 함께", "선택") if korean else ("required", "goes along", "optional")
     rows = [
         (names.get(one.certificate, one.certificate), one.label(lang), str(one.path), word)
-        for word, many in zip(words, (asked.required, asked.optional), strict=True)
+        for word, many in zip(words, (asked.required, _always(asked), asked.optional), strict=True)
         for one in many
     ]
-    console.print(table(head, rows))
+    if rows:
+        console.print(table(head, rows))
     for lacking in asked.missing:
         text = ("없음: " if korean else "missing: ") + lacking.label(lang)
         console.print(plain(text + (f" ({', '.join(lacking.why)})" if lacking.why else "")), style="red")
@@ -185,9 +189,16 @@ def print_asked(console: Console, asked: ConsentRequest, lang: str) -> None:
         console.print(line)
 
 
-def moment(seconds: int) -> str:
-    """A time for people, in the time zone of this machine."""
-    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M %Z}"
+def _always(asked: ConsentRequest) -> list[Disclosure]:
+    """What goes with the certificates that would be shown, whatever is asked."""
+    chosen = {(one.query, one.certificate) for one in asked.required}
+    return [
+        one
+        for query, many in asked.candidates.items()
+        for choice in many
+        if (query, choice.certificate.id) in chosen
+        for one in choice.always
+    ]
 
 
 def _disclosure(one: Disclosure, lang: str) -> dict[str, Any]:

@@ -124,11 +124,12 @@ def check(run: Run, *, files: tuple[Path, ...], policies: tuple[Path, ...]) -> N
         ]
     }
     if mistakes:
+        from vcred.cli._texts import detail_text
         from vcred.qr import safe_text
 
         for one in mistakes:
-            click.echo(safe_text(str(one)), err=True)
-        raise Failure(run.text(f"잘못된 곳 {len(mistakes)}개", f"{len(mistakes)} mistakes"), kind="mistakes", **facts)
+            click.echo(safe_text(detail_text(str(one), run.lang)), err=True)
+        raise Failure(run.text(f"잘못된 곳 {len(mistakes)}개", f"mistakes: {len(mistakes)}"), kind="mistakes", **facts)
     run.report(facts, lambda console: console.print(run.text("문제 없음", "nothing wrong"), style="green"))
 
 

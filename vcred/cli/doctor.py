@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import click
 
 from vcred.cli._command import Command, Run
 from vcred.cli._errors import OURS, Failure
+from vcred.cli._texts import detail_text
 from vcred.cli._trust import trust_options
 from vcred.errors import VcredError
 
@@ -25,6 +27,12 @@ __all__ = ["command"]
 
 BASE = ("cbor2", "click", "cryptography", "pillow", "pyjwt", "qrcode", "rich", "securesystemslib", "tuf", "zxing-cpp")
 EXTRAS = {"didkit": ("openedx-didkit",), "pdf": ("pypdfium2",), "server": ("fastapi", "uvicorn")}
+_NAMES = {
+    "clock": "시계",
+    "network namespaces": "네트워크 차단(시연용)",
+    "trust bundle": "신뢰 목록",
+    "status list": "상태 목록",
+}
 NAMES = ("issuer", "verifier", "vcred", "wallet")
 _UNSHARE = (
     "import ctypes; l = ctypes.CDLL(None); raise SystemExit(l.unshare(0x40000000) and l.unshare(0x50000000) and 1)"
@@ -52,8 +60,8 @@ def command(run: Run, *, trust: Path | None, root: Path | None) -> None:
     facts = {"ok": not broken, "findings": [asdict(one) for one in findings]}
     run.report(facts, lambda console: _print(console, findings, run.lang))
     if broken:
-        names = ", ".join(one.name for one in broken)
-        failure = Failure(run.text(f"고쳐야 할 것: {names}", f"to repair: {names}"))
+        ko = ", ".join(_NAMES.get(one.name, one.name) for one in broken)
+        failure = Failure(run.text(f"고쳐야 할 것: {ko}", "to repair: " + ", ".join(one.name for one in broken)))
         if run.json:  # the report is the one document
             click.echo(failure.message, err=True)
             raise SystemExit(OURS)
@@ -68,10 +76,24 @@ def _print(console: Console, findings: list[Finding], lang: str) -> None:
     words = {"ok": ("정상", "ok", "green"), "note": ("참고", "note", "yellow"), "broken": ("고장", "broken", "red")}
     korean = lang == "ko"
     rows = (
-        (one.name, Text(words[one.state][0 if korean else 1], style=words[one.state][2]), one.detail)
+        (
+            _NAMES.get(one.name, one.name) if korean else one.name,
+            Text(words[one.state][0 if korean else 1], style=words[one.state][2]),
+            one.detail,
+        )
         for one in findings
     )
     console.print(table(("항목", "상태", "내용") if korean else ("what", "state", "detail"), rows))
+    if all(one.state != "broken" for one in findings):
+        console.print(
+            "필요한 것이 모두 있고 작동합니다." if korean else "Everything needed is here and works.", style="green"
+        )
+    if any(one.state == "note" for one in findings):
+        console.print(
+            "참고: 없어도 되는 것입니다. 내용은 설치 명령이거나 대신 쓰는 방법입니다."
+            if korean
+            else "A note is about something optional: how to install it, or what is done in its place."
+        )
 
 
 def _packages() -> Iterator[Finding]:
@@ -103,7 +125,7 @@ def _owners() -> Iterator[Finding]:
         elif not ours:
             yield Finding(name=f"import {name}", state="broken", detail=f"hidden by {spot}")
         else:
-            yield Finding(name=f"import {name}", state="ok", detail="vcred")
+            yield Finding(name=f"import {name}", state="ok", detail=str(spot.parent))
 
 
 def _python() -> Finding:
@@ -138,12 +160,12 @@ def _qr() -> Finding:
         return Finding(name="QR", state="broken", detail=str(error))
     if arrived != sent:
         return Finding(name="QR", state="broken", detail="a code that was drawn reads as something else")
-    return Finding(name="QR", state="ok", detail=f"drawn and read, version {code.version}-{code.level}")
+    return Finding(name="QR", state="ok", detail=f"{code.version}-{code.level}")
 
 
 def _clock(run: Run) -> Iterator[Finding]:
     here = run.at.astimezone()
-    yield Finding(name="clock", state="ok", detail=f"{run.at:%Y-%m-%d %H:%M:%S} UTC, {here:%H:%M} {here.tzname()}")
+    yield Finding(name="clock", state="ok", detail=f"{here:%Y-%m-%d %H:%M:%S} {here.tzname()}")
 
 
 def _namespaces() -> Finding:
@@ -159,24 +181,27 @@ def _namespaces() -> Finding:
 
 def _bundle(run: Run, trust: Path | None, root: Path | None) -> Iterator[Finding]:
     from vcred.cli._show import age_text
-    from vcred.cli._trust import load
+    from vcred.cli._trust import line, load
     from vcred.errors import RefusedError
+    from vcred.reasons import Reason
 
     try:
         bundle = load(trust, root, None)
-        detail = (
-            f"v{bundle.version}, {age_text(bundle.age(run.at), run.lang)}, <= {bundle.expires_at:%Y-%m-%d %H:%M} UTC"
-        )
+        detail = line(bundle, run)
         bundle.check_time(run.at)
     except RefusedError as error:
-        yield Finding(name="trust bundle", state="broken", detail=f"{detail}: {error}")
+        yield Finding(
+            name="trust bundle",
+            state="broken",
+            detail=f"{detail}: {Reason(error.code).message(run.lang)} {Reason(error.code).action(run.lang)}",
+        )
         return
     except VcredError as error:
-        yield Finding(name="trust bundle", state="broken", detail=str(error))
+        yield Finding(name="trust bundle", state="broken", detail=detail_text(str(error), run.lang))
         return
     yield Finding(name="trust bundle", state="ok", detail=detail)
     for status in bundle.summary(at=run.at)["status_lists"]:
         state = "ok" if status["problem"] is None else "broken"
-        yield Finding(
-            name="status list", state=state, detail=f"{status['uri']}: {status['problem'] or status['age']} s"
-        )
+        age = None if status["age"] is None else timedelta(seconds=status["age"])
+        said = age_text(age, run.lang) if status["problem"] is None else status["problem"]
+        yield Finding(name="status list", state=state, detail=f"{status['uri']}: {said}")

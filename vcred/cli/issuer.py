@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from issuer import Issuer
-    from vcred.issuance import Offer
     from vcred.keys import Signer
 
 __all__ = ["command"]
 
 _PATH = click.Path(path_type=Path)
-_STATES = {0: ("유효", "valid"), 1: ("폐지", "revoked"), 2: ("정지", "suspended")}
+_STATES = {0: ("유효", "valid"), 1: ("폐기", "revoked"), 2: ("정지", "suspended")}
 
 command = Group("issuer")
 _home = option("--issuer", "folder", default=".", envvar="VCRED_ISSUER", type=_PATH)
@@ -70,8 +69,17 @@ def init(
         password=new_password(password_file),
         at=run.at,
     )
-    facts = {"authority": str(folder / "authority.json"), "root": fingerprint(root)}
-    run.report(facts, lambda console: console.print(f"{facts['authority']}\n{facts['root']}"))
+    root_print = fingerprint(root)
+    facts = {"authority": str(folder / "authority.json"), "root": root_print}
+    run.report(
+        facts,
+        lambda console: console.print(
+            run.text(
+                f"{facts['authority']}\n루트 지문: {root_print}",
+                f"{facts['authority']}\nroot fingerprint: {root_print}",
+            )
+        ),
+    )
 
 
 @command.command("town", at=True, json=True)
@@ -83,10 +91,12 @@ def init(
 def town(run: Run, *, file: Path, households: int, seed: int, force: bool) -> None:
     """See ``texts.toml``."""
     from issuer.fictitious import generate
+    from vcred.cli._show import working
 
     if not force:
         refuse_existing(file)
-    made = generate(file, seed=seed, households=households, today=_korean_day(run.at))
+    with working(run.text("마을을 만드는 중", "Making the town"), quiet=run.json):
+        made = generate(file, seed=seed, households=households, today=_korean_day(run.at))
     facts = {"file": str(file), "households": made.households, "people": made.people}
     line = run.text(
         f"{file}: {made.households}세대 {made.people}명", f"{file}: {made.households} households, {made.people} people"
@@ -148,13 +158,13 @@ def offer(
     force: bool,
 ) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._messages import refuse_taken
+    from vcred.cli._messages import put_offer, refuse_taken
 
     refuse_taken(out, force=force)
     with _issuer(folder, records, home.Unopened(folder)) as agency:
         chosen = _options(code, options)
         made = agency.offer(code, subject=subject, variant=variant, options=chosen, at=run.at)
-    written = _put_offer(made, out, force=force)
+    written = put_offer(made, out, force=force)
     facts = {"code": code, "expires_at": made.expires_at, "uri": made.to_uri(), "files": written}
     run.report(facts, lambda console: console.print("\n".join(written)))
 
@@ -182,6 +192,7 @@ def batch(
     force: bool,
 ) -> None:
     """See ``texts.toml``."""
+    from vcred.cli._messages import put_offer
     from vcred.cli._show import progress
 
     people = [line.strip() for line in read(subjects).decode("utf-8").splitlines() if line.strip()]
@@ -195,9 +206,10 @@ def batch(
             except RecordError:
                 refused.append(number)
                 continue
-            written += _put_offer(made, out / f"offer-{number:05}.png", force=force)
+            written += put_offer(made, out / f"offer-{number:05}.png", force=force)
     facts = {"offers": len(written), "refused_lines": refused, "folder": str(out)}
-    line = run.text(f"제안 {len(written)}개, 거절된 줄 {refused}", f"{len(written)} offers, lines refused: {refused}")
+    lines = ", ".join(map(str, refused)) or run.text("없음", "none")
+    line = run.text(f"제안 {len(written)}개, 거절된 줄: {lines}", f"{len(written)} offers, lines refused: {lines}")
     run.report(facts, lambda console: console.print(line))
 
 
@@ -234,7 +246,12 @@ def issue(
         "copies": len(delivery.credentials),
         "files": written,
     }
-    run.report(facts, lambda console: console.print("\n".join([delivery.credential_id, *written])))
+    run.report(
+        facts,
+        lambda console: console.print(
+            "\n".join([run.text("발급 번호: ", "credential: ") + delivery.credential_id, *written])
+        ),
+    )
 
 
 @command.command("list", json=True)
@@ -242,8 +259,7 @@ def issue(
 @click.pass_obj
 def list_issued(run: Run, *, folder: Path) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._show import table
-    from vcred.cli._wallet_show import moment
+    from vcred.cli._show import moment_text, table
 
     with _store(folder) as store:
         facts = [
@@ -259,7 +275,12 @@ def list_issued(run: Run, *, folder: Path) -> None:
     korean = {en: ko for ko, en in _STATES.values()}
     head = ["식별자", "종류", "발급", "상태"] if run.lang == "ko" else ["id", "type", "issued", "state"]
     rows = (
-        (one["id"], one["code"], moment(one["issued_at"]), korean[one["state"]] if run.lang == "ko" else one["state"])
+        (
+            one["id"],
+            one["code"],
+            moment_text(one["issued_at"]),
+            korean[one["state"]] if run.lang == "ko" else one["state"],
+        )
         for one in facts
     )
     run.report(facts, lambda console: console.print(table(head, rows)))
@@ -361,19 +382,6 @@ def _options(code: str, given: tuple[str, ...]) -> dict[str, Any]:
         else:
             chosen[name] = value
     return chosen
-
-
-def _put_offer(made: Offer, out: Path, *, force: bool) -> list[str]:
-    from vcred.cli._messages import put
-
-    if out.suffix == ".uri":
-        return [str(write(out, made.to_uri().encode() + b"\n", force=force))]
-    if out.suffix == ".json":
-        from urllib.parse import parse_qs, urlsplit
-
-        (text,) = parse_qs(urlsplit(made.to_uri()).query)["credential_offer"]
-        return [str(write(out, text.encode(), force=force))]
-    return [str(path) for path in put(made, out, force=force)]
 
 
 def _name(uri: str) -> str:

@@ -7,7 +7,7 @@ descriptions that were taken in (``authorities/``, ``readers/``) and ``state.jso
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,11 @@ import click
 
 from vcred.cli._command import Group, Run, option
 from vcred.cli._files import locked, make_folder, read, read_object, refuse_existing, write
+from vcred.cli._trust import naming
 from vcred.errors import TrustError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from rich.console import Console
 
@@ -207,7 +207,8 @@ def show(run: Run, *, bundle: Path, root: Path) -> None:
     """See ``texts.toml``."""
     from vcred.trust import TrustBundle
 
-    loaded = TrustBundle.loads(read(bundle), root=read(root), seen=None)
+    with naming(bundle, root):
+        loaded = TrustBundle.loads(read(bundle), root=read(root), seen=None)
     facts = loaded.summary(at=run.at)
     run.report(facts, lambda console: _summary(console, facts, run.lang))
     loaded.require_current(run.at)
@@ -302,7 +303,7 @@ def _short(value: bytes) -> str:
 
 
 def _moment(seconds: int) -> datetime:
-    from datetime import UTC, datetime
+    from datetime import UTC
 
     return datetime.fromtimestamp(seconds, UTC)
 
@@ -317,20 +318,28 @@ def _report(run: Run, facts: list[dict[str, Any]], head: list[str], row: Any) ->
     run.report(facts, lambda console: console.print(table(head, map(row, facts))))
 
 
+def _purpose(purpose: str, lang: str) -> str:
+    return {"issuer": "발급", "reader": "요청", "status": "상태"}.get(purpose, purpose) if lang == "ko" else purpose
+
+
 def _summary(console: Console, facts: dict[str, Any], lang: str) -> None:
-    from vcred.cli._show import age_text, plain, table
+    from vcred.cli._show import age_text, moment_text, plain, table
 
     korean = lang == "ko"
     kind = ("운영" if korean else "production") if facts["production"] else ("시험용" if korean else "TEST")
     console.print(plain(f"{facts['name'][lang]} · {kind} · v{facts['version']}"), style="bold")
     age = age_text(timedelta(seconds=facts["age"]), lang)
     when = "서명 {} ({}) · 만료 {}" if korean else "signed {} ({}) · expires {}"
-    console.print(when.format(facts["signed_at"], age, facts["expires_at"]))
+    signed, expires = (
+        moment_text(int(datetime.fromisoformat(facts[one]).timestamp())) for one in ("signed_at", "expires_at")
+    )
+    console.print(when.format(signed, age, expires))
     head = (
         ["기관", "이름", "용도", "종류", "서명자"] if korean else ["authority", "name", "purpose", "types", "signers"]
     )
     rows = (
-        (one["id"], one["name"][lang], one["purpose"], one["types"], one["signers"]) for one in facts["authorities"]
+        (one["id"], one["name"][lang], _purpose(one["purpose"], lang), one["types"], one["signers"])
+        for one in facts["authorities"]
     )
     console.print(table(head, rows))
     counts = (facts["types"], len(facts["policies"]), facts["readers"])

@@ -31,6 +31,13 @@ __all__ = ["command"]
 
 KEY, CHAIN, REQUESTS = "reader.key", "reader.pem", "requests.db"
 _ROOT_YEARS, _READER_DAYS = 10, 365
+_STATES = {
+    "PASSED": ("통과", "passed"),
+    "FAILED": ("실패", "FAILED"),
+    "UNDECIDED": ("판단 불가", "UNDECIDED"),
+    "SKIPPED": ("안 함", "skipped"),
+}
+_COLOURS = {"PASSED": "green", "FAILED": "bold red", "UNDECIDED": "bold yellow", "SKIPPED": "dim"}
 _SKEW = timedelta(hours=1)  # another machine's clock may be a little behind
 _PATH = click.Path(path_type=Path)
 
@@ -97,7 +104,12 @@ def init(
     write(folder / CHAIN, pem(leaf))
     _trust.keep(trust, root, folder, force=False)
     facts = {"reader": str(folder / "reader.json"), "certificate": fingerprint(leaf)}
-    run.report(facts, lambda console: console.print(f"{facts['reader']}\n{facts['certificate']}"))
+    run.report(
+        facts,
+        lambda console: console.print(
+            f"{facts['reader']}\n{run.text('인증서 지문', 'certificate fingerprint')}: {facts['certificate']}"
+        ),
+    )
 
 
 @command.command("trust", at=True, json=True)
@@ -122,9 +134,7 @@ def presets(run: Run, *, words: tuple[str, ...]) -> None:
         raise click.UsageError("verifier presets, or verifier presets show ID")
     if words:
         policy = VerificationPolicy.preset(words[1])
-        run.report(
-            {**_policy_facts(policy), "toml": policy.source}, lambda console: console.print(policy.source.strip())
-        )
+        run.report({**_policy_facts(policy), "toml": policy.source}, lambda _: click.echo(policy.source.strip()))
         return
     found = [VerificationPolicy.preset(one) for one in preset_ids()]
     head = ["정책", "이름", "무엇을 보여 달라고 하나"] if run.lang == "ko" else ["policy", "name", "what it asks for"]
@@ -261,7 +271,10 @@ def _policy_facts(policy: VerificationPolicy) -> dict[str, Any]:
 
 
 def _print_result(console: Console, result: VerificationResult, catalog: Catalog, lang: str) -> None:
-    from vcred.cli._show import age_text, outcome_text, plain, reason_lines, table
+    from rich.text import Text
+
+    from vcred.cli._claims import print_claims
+    from vcred.cli._show import age_text, outcome_text, reason_lines, table
 
     korean = lang == "ko"
     console.print(outcome_text(result.outcome, lang))
@@ -269,7 +282,7 @@ def _print_result(console: Console, result: VerificationResult, catalog: Catalog
         console.print(line)
     if result.unchallenged and result:
         console.print(
-            "사본일 수 있음: 도전값 없이 받은 답" if korean else "could be a copy: nobody asked for it by a nonce"
+            "사본일 수 있음: 도전값 없이 받은 답입니다" if korean else "This could be a copy: it answers no challenge"
         )
     head = (
         ["증명서", "발급자", "발급일", "상태 자료"] if korean else ["certificate", "issuer", "issued on", "status data"]
@@ -283,43 +296,30 @@ def _print_result(console: Console, result: VerificationResult, catalog: Catalog
         )
         for one in result.certificates
     )
-    console.print(table(head, rows))
+    if result.certificates:
+        console.print(table(head, rows))
     console.print(("신뢰 목록: " if korean else "trust bundle: ") + age_text(result.trust_age, lang))
     if result:
         for one in result.certificates:
             console.print(_type_name(one.code, catalog, lang), style="bold")
-            claims = (
-                (path, _label(one.code, path, catalog, lang), value)
-                for path, value in _leaves(result.claims[one.slot], "")
-            )
-            console.print(table(["경로", "항목", "값"] if korean else ["path", "claim", "value"], claims))
+            kind = catalog[one.code] if one.code is not None and one.code in catalog else None
+            print_claims(console, kind, result.claims[one.slot], lang)
         return
-    marks = ((one.step, one.certificate, one.name, one.status.value, one.clause) for one in result.checks)
-    for mark in marks:
-        console.print(plain("  ".join(map(str, mark))), style="dim")
+    head = (
+        ["단계", "증명서", "점검", "결과", "근거"] if korean else ["step", "certificate", "check", "result", "clause"]
+    )
+    checks = (
+        (
+            one.step,
+            one.certificate,
+            one.name,
+            Text(_STATES[one.status][not korean], style=_COLOURS[one.status]),
+            one.clause,
+        )
+        for one in result.checks
+    )
+    console.print(table(head, checks))
 
 
 def _type_name(code: str | None, catalog: Catalog, lang: str) -> str:
     return catalog[code].name(lang) if code in catalog and code is not None else code or ""
-
-
-def _label(code: str | None, path: str, catalog: Catalog, lang: str) -> str:
-    """What the catalogue calls the claim at ``path``; "" for what every type has."""
-    from vcred.claims import ClaimPath
-
-    if code is None or code not in catalog:
-        return ""
-    spec = catalog[code].spec(ClaimPath.parse(path))
-    return "" if spec is None else spec.name(lang)
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value below ``value`` with its path, for a table."""
-    if isinstance(value, dict) or hasattr(value, "items"):
-        for key, child in value.items():
-            yield from _leaves(child, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list):
-        for index, child in enumerate(value):
-            yield from _leaves(child, f"{path}[{index}]")
-    else:
-        yield path, value

@@ -1,85 +1,35 @@
-"""``vcred wallet``: a person's wallet in a folder (or a file), opened by a PIN.
-
-A wallet folder holds ``wallet.db`` with what belongs to it, the pinned root, and the trust bundle last taken.
-"""
+"""``vcred wallet``: a person's wallet in a folder (or a file), opened by a PIN: receive, look, present."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import wraps
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vcred.cli import _trust
 from vcred.cli._command import Group, Run, option
 from vcred.cli._errors import Rejected, exit_of
-from vcred.cli._files import make_folder, refuse_existing, write
-from vcred.errors import NotFound, StoreError
+from vcred.cli._files import make_folder, refuse_existing
+from vcred.cli._wallet_care import COMMANDS
+from vcred.cli._wallet_home import PATH, Door, force_option, home_option, opening, pin_option, places
+from vcred.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from rich.console import Console
 
     from wallet import Certificate, Wallet
     from wallet.consent import ConsentRequest
 
 __all__ = ["command"]
 
-FILE = "wallet.db"
-_PATH = click.Path(path_type=Path)
-
 command = Group("wallet")
-_home = option("--wallet", "home", default=".", envvar="VCRED_WALLET", type=_PATH)
-_pin = option("--pin-file", type=_PATH)
-_force = option("--force", is_flag=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """Where a wallet is and how it is opened."""
-
-    home: Path
-    pin_file: Path | None
-    trust: Path | None
-    root: Path | None
-
-    @contextmanager
-    def open(self, run: Run) -> Iterator[Wallet]:
-        """The wallet, and closed again. ``StoreError`` when there is none."""
-        from vcred.cli._secrets import pin_of
-        from wallet import FileStore, Wallet, forbid_core_dumps
-
-        folder, file = _existing(self.home)
-        forbid_core_dumps()
-        bundle = _trust.load(self.trust, self.root, folder)
-        with FileStore(file, pin=pin_of(self.pin_file), at=run.at) as store:
-            yield Wallet(store=store, trust=bundle)
-
-
-def places(home: Path) -> tuple[Path | None, Path]:
-    """The wallet's folder, if it has one to itself, and its file."""
-    single = home.is_file() or (home.suffix and not home.is_dir())
-    return (None, home) if single else (home, home / FILE)
-
-
-def _opening(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that open a wallet, given to the command as one ``Door``."""
-
-    @wraps(function)
-    def wrapped(
-        run: Run, *, home: Path, pin_file: Path | None, trust: Path | None, root: Path | None, **rest: Any
-    ) -> Any:
-        return function(run, Door(home=home, pin_file=pin_file, trust=trust, root=root), **rest)
-
-    made: Callable[..., Any] = _home(_pin(_trust.trust_options(click.pass_obj(wrapped))))
-    return made
 
 
 @command.command("init", at=True, json=True)
-@click.argument("home", metavar="DIR|FILE", type=_PATH)
-@_pin
+@click.argument("home", metavar="DIR|FILE", type=PATH)
+@pin_option
 @_trust.trust_options
 @click.pass_obj
 def init(run: Run, *, home: Path, pin_file: Path | None, trust: Path | None, root: Path | None) -> None:
@@ -98,7 +48,7 @@ def init(run: Run, *, home: Path, pin_file: Path | None, trust: Path | None, roo
 
 
 @command.command("trust", at=True, json=True)
-@_home
+@home_option
 @_trust.trust_options
 @click.pass_obj
 def take_bundle(run: Run, *, home: Path, trust: Path | None, root: Path | None) -> None:
@@ -111,9 +61,9 @@ def take_bundle(run: Run, *, home: Path, trust: Path | None, root: Path | None) 
 
 @command.command("accept", at=True, json=True)
 @click.argument("offer", nargs=-1, required=True)
-@option("--out", required=True, type=_PATH)
-@_force
-@_opening
+@option("--out", required=True, type=PATH)
+@force_option
+@opening
 def accept(run: Run, door: Door, *, offer: tuple[str, ...], out: Path, force: bool) -> None:
     """See ``texts.toml``."""
     from vcred.cli._messages import put_bytes, refuse_taken, take_offer
@@ -129,7 +79,7 @@ def accept(run: Run, door: Door, *, offer: tuple[str, ...], out: Path, force: bo
 
 @command.command("receive", at=True, json=True)
 @click.argument("delivery", nargs=-1, required=True)
-@_opening
+@opening
 def receive(run: Run, door: Door, *, delivery: tuple[str, ...]) -> None:
     """See ``texts.toml``."""
     from vcred.cli._messages import take_bytes
@@ -144,7 +94,7 @@ def receive(run: Run, door: Door, *, delivery: tuple[str, ...]) -> None:
 
 
 @command.command("list", at=True, json=True)
-@_opening
+@opening
 def list_certificates(run: Run, door: Door) -> None:
     """See ``texts.toml``."""
     from vcred.cli._wallet_show import certificate_facts, certificate_table
@@ -157,19 +107,26 @@ def list_certificates(run: Run, door: Door) -> None:
 
 @command.command("show", at=True, json=True)
 @click.argument("certificate")
-@_opening
+@opening
 def show(run: Run, door: Door, *, certificate: str) -> None:
     """See ``texts.toml``."""
+    from vcred.cli._claims import print_claims
     from vcred.cli._wallet_show import certificate_facts, print_certificate
 
     with door.open(run) as wallet:
         found = _certificate(wallet, certificate)
-    run.report(certificate_facts(found), lambda console: print_certificate(console, found, run.lang))
+        claims = wallet.claims(found.id)
+
+    def show_all(console: Console) -> None:
+        print_certificate(console, found, run.lang)
+        print_claims(console, found.type, claims, run.lang)
+
+    run.report(certificate_facts(found) | {"claims": claims}, show_all)
 
 
 @command.command("match", at=True, json=True)
 @click.argument("request", nargs=-1, required=True)
-@_opening
+@opening
 @click.pass_context
 def match(ctx: click.Context, run: Run, door: Door, *, request: tuple[str, ...]) -> None:
     """See ``texts.toml``."""
@@ -184,13 +141,13 @@ def match(ctx: click.Context, run: Run, door: Door, *, request: tuple[str, ...])
 
 @command.command("present", at=True, json=True)
 @click.argument("request", nargs=-1, required=True)
-@option("--out", required=True, type=_PATH)
+@option("--out", required=True, type=PATH)
 @option("--also", multiple=True)
 @option("--choose", multiple=True, metavar="QUERY=ID")
 @option("--reuse", is_flag=True)
 @option("--yes", is_flag=True)
-@_force
-@_opening
+@force_option
+@opening
 def present(
     run: Run,
     door: Door,
@@ -220,7 +177,7 @@ def present(
 
 
 @command.command("history", at=True, json=True)
-@_opening
+@opening
 def history(run: Run, door: Door) -> None:
     """See ``texts.toml``."""
     from vcred.cli._wallet_show import history_facts, history_table
@@ -232,7 +189,7 @@ def history(run: Run, door: Door) -> None:
 
 @command.command("receipt", at=True, json=True)
 @click.argument("receipt", nargs=-1, required=True)
-@_opening
+@opening
 def take_receipt(run: Run, door: Door, *, receipt: tuple[str, ...]) -> None:
     """See ``texts.toml``."""
     from vcred.cli._messages import take_bytes
@@ -254,7 +211,7 @@ def take_receipt(run: Run, door: Door, *, receipt: tuple[str, ...]) -> None:
 @command.command("delete", at=True, json=True)
 @click.argument("certificate")
 @option("--yes", is_flag=True)
-@_opening
+@opening
 def delete(run: Run, door: Door, *, certificate: str, yes: bool) -> None:
     """See ``texts.toml``."""
     with door.open(run) as wallet:
@@ -266,65 +223,8 @@ def delete(run: Run, door: Door, *, certificate: str, yes: bool) -> None:
     run.report({"deleted": found.id}, lambda console: console.print(found.id))
 
 
-@command.command("pin", at=True, json=True)
-@_home
-@_pin
-@option("--new-pin-file", type=_PATH)
-@click.pass_obj
-def change_pin(run: Run, *, home: Path, pin_file: Path | None, new_pin_file: Path | None) -> None:
-    """See ``texts.toml``."""
-    from vcred.cli._secrets import new_pin, pin_of
-    from wallet import FileStore
-
-    _, file = _existing(home)
-    old = pin_of(pin_file)()
-    with FileStore(file, pin=old, at=run.at) as store:
-        store.change_pin(old=old, new=new_pin(new_pin_file), at=run.at)
-    run.report({"changed": True}, lambda console: console.print(run.text("바꾸었습니다", "changed")))
-
-
-@command.command("recovery-key", at=True, json=True)
-@option("--out", required=True, type=_PATH)
-@_force
-@_home
-@_pin
-@click.pass_obj
-def recovery_key(run: Run, *, out: Path, force: bool, home: Path, pin_file: Path | None) -> None:
-    """See ``texts.toml``."""
-    from vcred.cli._secrets import pin_of
-    from wallet import FileStore
-
-    if not force:
-        refuse_existing(out)
-    _, file = _existing(home)
-    with FileStore(file, pin=pin_of(pin_file), at=run.at) as store:
-        write(out, store.add_recovery_key().encode() + b"\n", force=force, private=True)
-    run.report({"file": str(out)}, lambda console: console.print(str(out)))
-
-
-@command.command("reset", json=True)
-@option("--recovery-key-file", type=_PATH)
-@option("--new-pin-file", type=_PATH)
-@_home
-@click.pass_obj
-def reset(run: Run, *, recovery_key_file: Path | None, new_pin_file: Path | None, home: Path) -> None:
-    """See ``texts.toml``."""
-    from vcred.cli._secrets import ask, new_pin, text_of
-    from wallet import FileStore
-
-    _, file = _existing(home)
-    key = text_of(recovery_key_file) if recovery_key_file else ask("복구 키", "Recovery key")
-    FileStore.reset(file, recovery_key=key, pin=new_pin(new_pin_file)).close()
-    run.report(
-        {"reset": True}, lambda console: console.print(run.text("새 PIN으로 열립니다", "it opens with the new PIN"))
-    )
-
-
-def _existing(home: Path) -> tuple[Path | None, Path]:
-    folder, file = places(home)
-    if not file.exists():
-        raise StoreError(f"{file}: there is no wallet; vcred wallet init makes one")
-    return folder, file
+for _each in COMMANDS:
+    command.add_command(_each)
 
 
 def _certificate(wallet: Wallet, name: str) -> Certificate:
