@@ -55,7 +55,7 @@ class Verifier:
         self._trust = trust
         self._identity = identity
         self._requests: RequestStore = MemoryRequestStore() if requests is None else requests
-        self._formats: dict[str, CredentialFormat] | None = None
+        self._formats: tuple[TrustBundle, dict[str, CredentialFormat]] | None = None
 
     @property
     def trust(self) -> TrustBundle:
@@ -65,7 +65,6 @@ class Verifier:
     @trust.setter
     def trust(self, bundle: TrustBundle) -> None:
         self._trust = bundle
-        self._formats = None
 
     @property
     def client_id(self) -> str:
@@ -135,17 +134,17 @@ class Verifier:
         if request.client_id != self.client_id:
             raise ValueError("this request was made by another verifier")
         now = epoch(at)
-        ledger = Ledger()
+        ledger, trust = Ledger(), self._trust  # one bundle a verdict, whatever another thread assigns meanwhile
         presentation = ledger.run("answer", lambda: _parsed(answer))
-        self._check_time(ledger, at, now)
+        self._check_time(trust, ledger, at, now)
         record = ledger.run("request", lambda: self._open_request(request, now), needs=(("", "clock"),))
         assurance = Assurance.CHALLENGED if isinstance(request.freshness, Challenge) else Assurance.UNCHALLENGED
         if presentation is None or record is None:
-            return self._result(ledger, [], request, presentation, assurance=assurance, at=at)
+            return self._result(ledger, [], request, presentation, assurance=assurance, trust_age=trust.age(at))
         session = Session(
-            trust=self._trust,
+            trust=trust,
             policy=_policy(record.policy),
-            formats=self._readers(),
+            formats=self._readers(trust),
             request=request,
             presentation=presentation,
             at=at,
@@ -157,7 +156,7 @@ class Verifier:
         check_policy(session, ledger, examined, record.reference_date)
         if any(one.bearer for one in examined):
             assurance = Assurance.BEARER
-        return self._result(ledger, examined, request, presentation, assurance=assurance, at=at)
+        return self._result(ledger, examined, request, presentation, assurance=assurance, trust_age=trust.age(at))
 
     def verify_paper(
         self, sheet: bytes, *, policy: AnyPolicy, at: dt.datetime, reference_date: dt.date | None = None
@@ -170,12 +169,12 @@ class Verifier:
         if policy.needs_reference_date != (reference_date is not None):
             raise ValueError(f"policy {policy.id} takes a reference date: {policy.needs_reference_date}")
         now = epoch(at)
-        ledger = Ledger()
-        self._check_time(ledger, at, now)
+        ledger, trust = Ledger(), self._trust
+        self._check_time(trust, ledger, at, now)
         session = Session(
-            trust=self._trust,
+            trust=trust,
             policy=policy,
-            formats=self._readers(),
+            formats=self._readers(trust),
             request=None,
             presentation=None,
             at=at,
@@ -193,7 +192,7 @@ class Verifier:
             ),
             certificates=(found.summary(),),
             assurance=Assurance.BEARER,
-            trust_age=self._trust.age(at),
+            trust_age=trust.age(at),
             policy=policy.id,
             disclosed=disclosed([found]),
         )
@@ -224,19 +223,20 @@ class Verifier:
         except RefusedError:
             return False
 
-    def _readers(self) -> dict[str, CredentialFormat]:
-        if self._formats is None:
+    def _readers(self, trust: TrustBundle) -> dict[str, CredentialFormat]:
+        kept = self._formats
+        if kept is None or kept[0] is not trust:
             from verifier._formats import readers  # noqa: PLC0415 - formats are loaded with the first answer
 
-            self._formats = readers(self._trust.catalog)
-        return self._formats
+            kept = self._formats = (trust, readers(trust.catalog))
+        return kept[1]
 
-    def _check_time(self, ledger: Ledger, at: dt.datetime, now: int) -> None:
+    def _check_time(self, trust: TrustBundle, ledger: Ledger, at: dt.datetime, now: int) -> None:
         """The bundle may be used, by a clock that can be right. A wrong clock blocks everything about time."""
         last = self._requests.last_seen()
         seen = None if last is None else dt.datetime.fromtimestamp(last, dt.UTC)
         try:
-            self._trust.check_time(at, last_seen=seen)
+            trust.check_time(at, last_seen=seen)
         except RefusedError as error:
             reason = (Reason(error.code, error.path, error.detail),)
             if error.code is ReasonCode.CLOCK:
@@ -248,7 +248,7 @@ class Verifier:
             return
         ledger.pass_("clock")
         ledger.pass_("bundle")
-        self._trust.observe(at)
+        trust.observe(at)
         self._requests.observe(now)
 
     def _open_request(self, request: PresentationRequest, now: int) -> OpenRequest:
@@ -297,7 +297,7 @@ class Verifier:
         presentation: Presentation | None,
         *,
         assurance: Assurance,
-        at: dt.datetime,
+        trust_age: dt.timedelta,
     ) -> VerificationResult:
         required = {("", name) for name in _GLOBAL}
         for name in {} if presentation is None else _named(request, presentation):
@@ -308,7 +308,7 @@ class Verifier:
             required=frozenset(required),
             certificates=tuple(one.summary() for one in examined),
             assurance=assurance,
-            trust_age=self._trust.age(at),
+            trust_age=trust_age,
             policy=request.policy or "",
             request=request,
             presentation=presentation,
