@@ -21,7 +21,7 @@ from issuer.profile import DocumentSigner
 from issuer.proofs import check_proofs
 from issuer.selfcheck import SelfCheckError, issue_checked, without_marks
 from issuer.store import REVOKED, SUSPENDED, VALID, IssuerStore, OfferRow
-from vcred.catalog.age import KST
+from vcred.catalog.age import KST, kst_date
 from vcred.credential import Content, StatusReference
 from vcred.errors import RecordError, RefusedError, SigningError
 from vcred.formats._wire import dump_json, epoch
@@ -104,7 +104,7 @@ class Issuer:
         self._check_running()
         self._expiry(kind, at)
         chosen = dict(options or {})
-        day = at.astimezone(KST).date()
+        day = kst_date(at)
         claims = kind.issue(self._records.fetch(code, subject, at=at), variant=variant, options=chosen, issued_on=day)
         nonce = secrets.token_bytes(16)
         row = OfferRow(
@@ -257,7 +257,7 @@ class Issuer:
         agreed = kind.issue(record, variant=offer.variant, options=offer.options, issued_on=then)
         if self._digest(agreed) != offer.record_digest:
             raise RecordError("the record has changed since the offer was made: make another offer")
-        day = at.astimezone(KST).date()
+        day = kst_date(at)
         if day == then:
             return kind, agreed
         return kind, kind.issue(record, variant=offer.variant, options=offer.options, issued_on=day)
@@ -267,7 +267,7 @@ class Issuer:
 
     def _expiry(self, kind: CertificateType, at: dt.datetime) -> int:
         """The end of the last day of validity in Korea: the same second for everybody who got one that day."""
-        last = at.astimezone(KST).date() + dt.timedelta(days=kind.lifetime_days + 1)
+        last = kst_date(at) + dt.timedelta(days=kind.lifetime_days + 1)
         expires_at = int(dt.datetime(last.year, last.month, last.day, tzinfo=KST).timestamp()) - 1
         self._document_signer.check(expires_at=expires_at, at=at)
         return expires_at

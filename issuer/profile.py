@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from vcred.errors import RefusedError, SigningError
 from vcred.issuance import MAX_COPIES
+from vcred.keys.pem import read_pem_chain
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from vcred.trust.x509 import Certificate
 
 __all__ = ["DocumentSigner", "IssuerProfile"]
-
-_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END CERTIFICATE-----")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +58,8 @@ class DocumentSigner:
 
     def __init__(self, profile: IssuerProfile) -> None:
         """Raises ``SigningError`` when the chain cannot be read, or is not of this key, id and purpose."""
-        self.chain = _load(profile.chain)
+        source = profile.chain
+        self.chain = read_pem_chain(source) if isinstance(source, (str, Path)) else tuple(source)
         certificates = _certificates(self.chain)
         leaf = certificates[0]
         if leaf.key != profile.signer.public_key:
@@ -81,19 +79,6 @@ class DocumentSigner:
             raise SigningError("the document signer's certificate is not valid now")
         if expires_at > self.not_after:
             raise SigningError("the document signer's certificate ends before the credential would")
-
-
-def _load(source: str | Path | Sequence[bytes]) -> tuple[bytes, ...]:
-    if not isinstance(source, (str, Path)):
-        return tuple(source)
-    try:
-        text = Path(source).read_bytes()
-    except OSError as error:
-        raise SigningError(f"{source}: {error.strerror}") from error
-    try:
-        return tuple(base64.b64decode(b"".join(one.split()), validate=True) for one in _PEM.findall(text))
-    except ValueError as error:
-        raise SigningError(f"{source}: a certificate is not in PEM form") from error
 
 
 def _certificates(chain: tuple[bytes, ...]) -> list[Certificate]:

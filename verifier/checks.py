@@ -19,9 +19,9 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vcred.catalog.age import kst_date
 from vcred.errors import MalformedError, RefusedError
 from vcred.policy import HolderBinding, PresentedCertificate
-from vcred.policy.presented import kst_date
 from vcred.presentation import Challenge
 from vcred.reasons import Reason, ReasonCode
 from verifier.result import CertificateResult

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from vcred.errors import RefusedError, SigningError
+from vcred.keys.pem import read_pem_chain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
     from vcred.keys import Signer
 
 __all__ = ["ReaderIdentity"]
-
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END CERTIFICATE-----")
-_MAX_FILE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +49,4 @@ class ReaderIdentity:
     @classmethod
     def load(cls, path: str | Path, *, signer: Signer) -> Self:
         """Read a PEM file with the reader's certificate and, below it, intermediates. Raises ``SigningError``."""
-        try:
-            text = Path(path).read_bytes()
-        except OSError as error:
-            raise SigningError(f"{path}: {error.strerror}") from error
-        return cls(_certificates(text, str(path)), signer)
-
-
-def _certificates(text: bytes, name: str) -> tuple[bytes, ...]:
-    if len(text) > _MAX_FILE:
-        raise SigningError(f"{name}: the file is too large")
-    found: Sequence[bytes] = _PEM.findall(text)
-    if not found:
-        raise SigningError(f"{name}: no certificate in PEM form")
-    try:
-        return tuple(base64.b64decode(b"".join(one.split()), validate=True) for one in found)
-    except binascii.Error as error:
-        raise SigningError(f"{name}: a certificate is not base64") from error
+        return cls(read_pem_chain(path), signer)

@@ -124,15 +124,17 @@ def load_device_key(source: bytes | Path, *, create: bool) -> Secret:
 
 
 def write_whole(path: Path, raw: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file (mode 0600), whole or not at all. Raises ``OSError`` and leaves nothing behind."""
     part = path.with_name(path.name + ".part")
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(handle, raw)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    part.replace(path)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 

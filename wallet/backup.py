@@ -7,7 +7,6 @@ shut, and each certificate says that it has to be issued again.
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from vcred.errors import MalformedError, RefusedError, StoreError
 from vcred.formats import _cbor
 from vcred.reasons import ReasonCode
 from wallet._crypto import Secret, associated, derive, recovery_secret, seal, unseal
+from wallet._disk import write_whole
 from wallet._records import (
     CERTIFICATES,
     COPIES,
@@ -46,16 +46,9 @@ def backup(store: CredentialStore, path: str | Path, *, recovery_key: str) -> No
     secret = recovery_secret(recovery_key)
     del recovery_key  # a crash reporter may show the variables of a frame
     sealed = _sealed(store, secret)
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
+        write_whole(Path(path), sealed)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StoreError(f"{path}: {error.strerror}") from error
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from vcred.catalog.age import kst_date
 from vcred.claims import ClaimPath
 from vcred.dcql import Candidate
 from vcred.errors import RefusedError
 from vcred.policy import PresentedCertificate
-from vcred.policy.presented import kst_date
 from wallet._records import copies_of
 from wallet.certificate import CertificateState, list_certificates
 from wallet.consent import Disclosure, pattern

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from issuer.fictitious import family_records, other_records, resident_records
 from issuer.fictitious.households import KINDS
 from issuer.fictitious.people import Person, Subject
-from issuer.fictitious.register import Register, Row, day_of
+from issuer.fictitious.register import Register, Row
+from vcred.catalog.age import kst_date
 from vcred.errors import RecordError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class TownRecords:
         Raises ``RecordError``, without personal data, for an unknown code or subject and for a paper that does not
         apply to this person. ``ValueError`` when ``at`` has no time zone.
         """
-        day, record = day_of(at), _RECORDS.get(code)
+        day, record = kst_date(at), _RECORDS.get(code)
         if record is None:
             raise RecordError("this registry has no records of that kind")
         with Register(self._path) as register:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from os import PathLike
     from types import TracebackType
 
-__all__ = ["KST", "Register", "Row", "bare", "day_of"]
+from vcred.catalog.age import KST
 
-KST = timezone(timedelta(hours=9))
+__all__ = ["Register", "Row", "bare"]
+
 Row = dict[str, Any]
 _DATES = frozenset(
     (
@@ -37,13 +38,6 @@ _DATES = frozenset(
         "today",
     )
 )
-
-
-def day_of(at: datetime) -> date:
-    """The day of ``at`` in Korea. ``ValueError`` when it has no time zone."""
-    if at.tzinfo is None:
-        raise ValueError("at has no time zone")
-    return at.astimezone(KST).date()
 
 
 def bare(row: Row) -> Row:

@@ -24,7 +24,7 @@ _SHAPE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 def kst_date(at: datetime) -> date:
     """The calendar day in Korea at ``at``. Raises ``ValueError`` for a naive time."""
     if at.tzinfo is None:
-        raise ValueError("a time needs its zone")
+        raise ValueError("at must be aware (UTC): it has no time zone")
     return at.astimezone(KST).date()
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vcred.catalog.age import kst_date
 from vcred.policy import _cross, _slot
 from vcred.policy._finding import Finding
 from vcred.policy.compile import slot_of
-from vcred.policy.presented import kst_date
 from vcred.policy.rules import Relation, SameAddress, SamePerson
 from vcred.reasons import ReasonCode
 

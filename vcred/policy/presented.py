@@ -18,27 +18,15 @@ if TYPE_CHECKING:
     from vcred.policy.rules import By, Where
 
 __all__ = [
-    "KST",
     "Identity",
     "Place",
     "PresentedCertificate",
     "compare",
     "dates",
     "fits",
-    "kst_date",
     "same",
     "same_place",
 ]
-
-KST = dt.timezone(dt.timedelta(hours=9), "KST")
-"""Korean law counts days and ages by this clock, wherever the verifier stands."""
-
-
-def kst_date(at: dt.datetime) -> dt.date:
-    """The Korean date at ``at``. Raises ``ValueError`` when ``at`` is naive."""
-    if at.tzinfo is None:
-        raise ValueError("at must be aware (UTC)")
-    return at.astimezone(KST).date()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
