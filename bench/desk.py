@@ -23,19 +23,20 @@ from verifier import Challenge, ReaderIdentity, SqliteRequestStore, Verification
 from verifier.requests import MemoryRequestStore, RequestStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from vcred.formats.base import CredentialFormat
 
-__all__ = ["AT", "Desk", "save_case"]
+__all__ = ["AT", "ENTRY", "LIST", "Desk", "save_case"]
 
 AT = dt.datetime(2026, 9, 26, 3, 0, tzinfo=dt.UTC)
 _DAY = dt.timedelta(days=1)
 _AGENCY = "https://city.example/issuer"
-_LIST = "https://city.example/s/1"
+LIST = "https://city.example/s/1"
 _CITY = {"ko": "가람시 (가상)", "en": "Garam City (fictitious)"}
 _BANK = {"ko": "다솜은행 (가상)", "en": "Dasom Bank (fictitious)"}
-_ENTRY = 7
+ENTRY = 7
 _HOUSEHOLD = "resident.household"
 _CASES = (
     ("bank.address-change", "resident.household"),
@@ -49,21 +50,26 @@ _VERSION = 25
 
 
 class Desk:
-    """One of each. ``entries`` is the size of the agency's status list."""
+    """One of each.
 
-    def __init__(self, *, entries: int = 4096) -> None:
+    ``entries`` is the size of the agency's status list; ``lists`` makes other lists instead, with the agency's key.
+    """
+
+    def __init__(
+        self, *, entries: int = 4096, lists: Callable[[SoftwareSigner], Sequence[bytes]] | None = None
+    ) -> None:
         self.catalog = Catalog.builtin()
         self.formats: dict[str, CredentialFormat] = {"sd-cwt": SdCwt(self.catalog.labels), "dc+sd-jwt": SdJwtVc()}
-        city_root, bank_root, tuf = (SoftwareSigner.generate() for _ in range(3))
+        city_root, bank_root, self._tuf = (SoftwareSigner.generate() for _ in range(3))
         self.agency, self.bank, self.holder = (SoftwareSigner.generate() for _ in range(3))
         start, end = AT - 300 * _DAY, AT + 3000 * _DAY
-        city = build_root(city_root, name=_CITY, not_before=start, not_after=end)
+        self._city = build_root(city_root, name=_CITY, not_before=start, not_after=end)
         self.signer = build_signer(
             self.agency.public_key,
             purpose=Purpose.ISSUER,
             id=_AGENCY,
             name=_CITY,
-            issuer=city,
+            issuer=self._city,
             issuer_signer=city_root,
             not_before=start,
             not_after=end,
@@ -77,17 +83,20 @@ class Desk:
             not_before=AT - 30 * _DAY,
             not_after=AT + 300 * _DAY,
         )
-        self.root = new_root(version=1, roles=single_key(tuf.public_key), signers=[tuf], expires=AT + 3000 * _DAY)
-        self.pack = self._pack(city, tuf, entries)
+        self.root = new_root(
+            version=1, roles=single_key(self._tuf.public_key), signers=[self._tuf], expires=AT + 3000 * _DAY
+        )
+        self.pack = self.packed([self._list(entries)] if lists is None else lists(self.agency), version=1)
         self.trust = TrustBundle.loads(self.pack, root=self.root, seen=None)
 
-    def _pack(self, city: bytes, tuf: SoftwareSigner, entries: int) -> bytes:
+    def packed(self, tokens: Sequence[bytes], *, version: int) -> bytes:
+        """The bundle with these status lists."""
         pack = PackBuilder(production=True, name={"ko": "가상 신뢰 목록", "en": "Fictitious trust list"})
         pack.add_authority(
             id=_AGENCY,
             name=_CITY,
             purpose=Purpose.ISSUER,
-            anchors=[city],
+            anchors=[self._city],
             signers=[[self.signer]],
             types=list(self.catalog),
             status_uris=["https://city.example/s/"],
@@ -99,10 +108,15 @@ class Desk:
             certificate=self.reader, name=_BANK, policies=sorted({policy for policy, _ in _CASES}), test=False
         )
         pack.add_types(self.catalog.texts())
-        # One in a thousand is revoked, anywhere but at our own entry.
-        revoked = dict.fromkeys(random.Random(1).sample(range(_ENTRY + 1, entries), entries // 1000), 1)
-        token = build_status_token(
-            uri=_LIST,
+        for token in tokens:
+            pack.add_status(token)
+        return pack.build(version=version, roots=[self.root], signers=[self._tuf], at=AT - _DAY, expires=AT + 90 * _DAY)
+
+    def _list(self, entries: int) -> bytes:
+        """One in a thousand is revoked, anywhere but at our own entry."""
+        revoked = dict.fromkeys(random.Random(1).sample(range(ENTRY + 1, entries), entries // 1000), 1)
+        return build_status_token(
+            uri=LIST,
             status_list=StatusList.build(bits=1, size=entries, values=revoked),
             signer=self.agency,
             issued_at=AT - _DAY / 24,
@@ -110,8 +124,6 @@ class Desk:
             ttl=None,
             form="cwt",
         )
-        pack.add_status(token)
-        return pack.build(version=1, roots=[self.root], signers=[tuf], at=AT - _DAY, expires=AT + 90 * _DAY)
 
     def verifier(self, requests: RequestStore) -> Verifier:
         return Verifier(self.trust, ReaderIdentity((self.reader,), self.bank), requests)
@@ -131,7 +143,7 @@ class Desk:
             issued_at=issued_at,
             expires_at=issued_at + 30 * 86400,
             holder_key=self.holder.public_key,
-            status=StatusReference(uri=_LIST, index=_ENTRY),
+            status=StatusReference(uri=LIST, index=ENTRY),
         )
         key = IssuerKey(public_key=self.agency.public_key, chain=(self.signer,))
         return self.formats[form].issue(content, key, self.agency)

@@ -19,7 +19,8 @@ def show(title: str, result: VerificationResult) -> None:
     if result:
         print("  ", result.claims["resident.personal"]["currentAddress"])
         print("   checks passed:", ", ".join(check.name for check in result.checks))
-        print("   trust data is", result.trust_age, "old")
+    for one in result.freshness:
+        print("  ", one.text("ko"))
 
 
 def main() -> None:

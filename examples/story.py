@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -245,11 +244,9 @@ class Teller:
             self._console.print(claims)
         if checks:
             self._checks(result)
-        ages = [one.status_age for one in result.certificates if one.status_age is not None]
-        self(
-            f"신뢰 목록 {_age(result.trust_age)} 전, 폐기 목록 {_age(max(ages, default=None))} 전, 그림에서 판정까지 {seconds * 1000:.0f} ms",
-            f"trust data {_age(result.trust_age)} old, status data {_age(max(ages, default=None))} old, picture to verdict {seconds * 1000:.0f} ms",
-        )
+        for ko, en in dict.fromkeys((one.text("ko"), one.text("en")) for one in result.freshness):
+            self(ko, en)
+        self(f"그림에서 판정까지 {seconds * 1000:.0f} ms", f"picture to verdict {seconds * 1000:.0f} ms")
 
     def _checks(self, result: VerificationResult) -> None:
         table = Table(title=self._pick("점검", "checks"), title_justify="left")
@@ -291,15 +288,6 @@ class Teller:
 
     def _pick(self, ko: str, en: str) -> str:
         return ko if self.lang == "ko" else en
-
-
-def _age(age: timedelta | None) -> str:
-    if age is None:
-        return "?"
-    with suppress(OverflowError):
-        days, seconds = divmod(int(age.total_seconds()), 86_400)
-        return f"{days}d {seconds // 3600}h" if days else f"{seconds // 3600}h {seconds % 3600 // 60}m"
-    return "?"
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:

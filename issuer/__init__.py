@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from issuer.issuer import Issuer
     from issuer.profile import IssuerProfile
     from issuer.records import RecordSource
+    from issuer.status import SignedList
+    from issuer.status_store import Selection
     from issuer.store import IssuerStore
 
 _HOME = {
@@ -19,9 +21,11 @@ _HOME = {
     "IssuerProfile": "issuer.profile",
     "IssuerStore": "issuer.store",
     "RecordSource": "issuer.records",
+    "Selection": "issuer.status_store",
+    "SignedList": "issuer.status",
 }
 
-__all__ = ["Issuer", "IssuerProfile", "IssuerStore", "RecordSource"]
+__all__ = ["Issuer", "IssuerProfile", "IssuerStore", "RecordSource", "Selection", "SignedList"]
 
 
 def __getattr__(name: str) -> Any:

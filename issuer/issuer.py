@@ -1,8 +1,9 @@
 """``Issuer``: from a registry's record to signed certificates, and their revocation.
 
-Offer, proofs, delivery. Nothing is signed before the holder's keys are proven; everything of one issue - offer used
-up, status entries, certificate, answer - is one transaction; every copy is opened and verified by our own verifier's
-code before it is let out, and one that fails stops the line.
+Offer, proofs, delivery. Nothing is signed before the holder's keys are proven. An issue reserves its status entries,
+signs outside any transaction (a key in a device may be slow, or hang), and is delivered in a second one, which looks
+once more whether it may be: after ``stop`` returned nothing is, whatever was under way. Every copy is opened and
+verified by our own verifier's code before it is let out, and one that fails stops the line.
 
 Times are coarse, so that two copies shown in two places do not betray a common issue: ``iat`` is the full hour,
 ``exp`` the last second of the last day of validity in Korea.
@@ -12,30 +13,34 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
 import secrets
-from typing import TYPE_CHECKING, Any, Final, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from issuer.database import audit_reason
 from issuer.lint import lint_indexes
-from issuer.profile import DocumentSigner
+from issuer.profile import CertifiedSigner
 from issuer.proofs import check_proofs
 from issuer.selfcheck import SelfCheckError, issue_checked, without_marks
-from issuer.store import REVOKED, SUSPENDED, VALID, IssuerStore, OfferRow
+from issuer.status import LIST_LIFETIME, StatusDesk
+from issuer.store import IssuerStore, OfferRow
 from vcred.catalog.age import KST, kst_date
 from vcred.credential import Content, StatusReference
-from vcred.errors import RecordError, RefusedError, SigningError
+from vcred.errors import RecordError, RefusedError, SigningError, StoreError
 from vcred.formats._wire import dump_json, epoch
 from vcred.formats.base import IssuerKey
 from vcred.formats.sd_cwt import SdCwt
 from vcred.formats.sd_jwt_vc import SdJwtVc
 from vcred.issuance import Delivery, IssuanceRequest, Offer
 from vcred.reasons import ReasonCode
+from vcred.trust.profile import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from issuer.profile import IssuerProfile
     from issuer.records import RecordSource
+    from issuer.store import Reservation
     from vcred.catalog import Catalog, CertificateType
     from vcred.formats.base import CredentialFormat
     from vcred.keys import PublicKey
@@ -44,13 +49,18 @@ if TYPE_CHECKING:
 __all__ = ["Issuer"]
 
 _OFFER_LIFETIME: Final = dt.timedelta(minutes=10)
-_LIST_LIFETIME: Final = dt.timedelta(days=30)
-_STATUS_BITS: Final = 2  # valid, revoked, suspended
 _HOUR: Final = 3_600
-_REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
+_LINT_WINDOWS: Final = 16
+_LINT_LENGTH: Final = 1_024
 
 
-class Issuer:
+class _Terms(NamedTuple):
+    kind: CertificateType
+    issued_at: int
+    expires_at: int
+
+
+class Issuer(StatusDesk):
     """Makes offers, answers key proofs with certificates, revokes, and signs status lists."""
 
     def __init__(
@@ -61,15 +71,19 @@ class Issuer:
         catalog: Catalog,
         store: IssuerStore | None = None,
     ) -> None:
-        """Without a ``store`` everything is forgotten with the process. Raises ``SigningError`` when profile, key and
-        certificate do not belong together, ``ValueError`` for a format nobody here writes.
+        """Without a ``store`` everything is forgotten with the process. Raises ``SigningError`` when profile, keys and
+        certificates do not belong together, ``ValueError`` for a format nobody here writes.
         """
-        self._profile = profile
-        self._document_signer = DocumentSigner(profile)
+        self._document_signer = CertifiedSigner(profile.signer, profile.chain, id=profile.id, purpose=Purpose.ISSUER)
+        status_signer = self._document_signer
+        if profile.status_signer is not None:
+            status_signer = CertifiedSigner(
+                profile.status_signer, profile.status_chain, id=profile.id, purpose=Purpose.STATUS
+            )
+        super().__init__(profile, status_signer, catalog=catalog, store=IssuerStore() if store is None else store)
         self._key = IssuerKey(public_key=profile.signer.public_key, chain=self.chain)
         self._records = records
-        self._catalog = catalog
-        self._store = IssuerStore() if store is None else store
+        self._store.name_signer(self._key.public_key.kid)
         known: tuple[CredentialFormat, ...] = (SdJwtVc(), SdCwt(catalog.labels))
         self._formats = {one.id: one for one in known if one.id in profile.formats}
         if set(self._formats) != set(profile.formats):
@@ -115,7 +129,6 @@ class Issuer:
             record_digest=self._digest(claims),
             offered_on=day.isoformat(),
             expires_at=epoch(at + _OFFER_LIFETIME),
-            answered=None,
         )
         self._store.put_offer(nonce, row, at=epoch(at))
         return Offer(
@@ -145,75 +158,40 @@ class Issuer:
             return offer
         keys = check_proofs(request, issuer=self.id, formats=self._profile.formats, copies=self._profile.copies, at=at)
         kind, claims = self._claims(offer, at)
+        terms = self._terms(kind, at)
+        reserved = self._reserve(request, digest, terms, keys, at)
+        if isinstance(reserved, Delivery):
+            return reserved
         try:
-            with self._store.writing():
-                # Another process may have answered or stopped while the proofs were checked.
-                offer = self._open(request, digest, at)
-                if isinstance(offer, Delivery):
-                    return offer
-                delivery = self._sign(kind, offer, claims, keys, at)
-                self._store.answer_offer(request.nonce, digest, delivery.to_bytes())
-        except SelfCheckError:
-            self.stop(reason="self-check failed", at=at)
+            delivery = self._sign(terms, claims, keys, reserved)
+            return self._deliver(request, digest, delivery, terms, at)
+        except BaseException as error:
+            with suppress(StoreError):  # what cannot be given back now is when the offer ends
+                if isinstance(error, SelfCheckError):
+                    self.stop(reason="self-check failed", at=at)
+                self._store.release(reserved.credential_id)
             raise
-        return delivery
-
-    def revoke(self, credential_id: str, *, reason: str, at: dt.datetime) -> None:
-        """Revoke every copy for ever. It reaches verifiers with the next status list.
-
-        ``reason`` is a word for the audit log, never personal data (``ValueError``). Raises ``NotFound``.
-        """
-        self._store.set_state(credential_id, REVOKED, reason=_word(reason), at=epoch(at))
-
-    def suspend(self, credential_id: str, *, reason: str, at: dt.datetime) -> None:
-        """Suspend every copy. Raises as ``revoke``, and ``StoreError`` when it is revoked."""
-        self._store.set_state(credential_id, SUSPENDED, reason=_word(reason), at=epoch(at))
-
-    def reinstate(self, credential_id: str, *, reason: str, at: dt.datetime) -> None:
-        """End a suspension. Raises as ``suspend``."""
-        self._store.set_state(credential_id, VALID, reason=_word(reason), at=epoch(at))
 
     def stop(self, *, reason: str, at: dt.datetime) -> None:
-        """Sign no certificate from now on, in any process on this store, until ``start``. Status lists go on."""
-        self._store.set_stopped(_word(reason), at=epoch(at))
+        """Deliver no certificate from now on, in any process on this store, until ``start``. Status lists go on."""
+        self._store.set_stopped(audit_reason(reason), at=epoch(at))
 
     def start(self, *, at: dt.datetime) -> None:
         """Sign again."""
         self._store.set_stopped(None, at=epoch(at))
 
-    def status_tokens(
-        self, *, at: dt.datetime, form: Literal["jwt", "cwt"] = "cwt", lifetime: dt.timedelta = _LIST_LIFETIME
-    ) -> dict[str, bytes]:
-        """A freshly signed Token Status List for every list, by URI."""
-        from vcred.status import StatusList, build_status_token  # noqa: PLC0415 - an issue does not need it
-
-        self._store.forget_expired(at=epoch(at))
-        values: dict[int, dict[int, int]] = {}
-        for entry in self._store.entries():
-            if entry.value:
-                values.setdefault(entry.list, {})[entry.index] = entry.value
-        return {
-            self._profile.list_uri(number): build_status_token(
-                uri=self._profile.list_uri(number),
-                status_list=StatusList.build(bits=_STATUS_BITS, size=size, values=values.get(number, {})),
-                signer=self._profile.signer,
-                chain=self.chain,
-                issued_at=at,
-                expires_at=at + lifetime,
-                ttl=None,
-                form=form,
-            )
-            for number, size in self._store.lists().items()
-        }
+    def give_up_signer(self, kid: bytes, *, reason: str, at: dt.datetime) -> None:
+        """Sign no certificate with the key ``kid`` any more, in any process on this store: it leaked, or may have."""
+        self._store.give_up(kid, reason=audit_reason(reason), at=epoch(at))
 
     def lint(self, *, at: dt.datetime) -> list[str]:
         """What an operator should put right: one English sentence each, without personal data; empty is good.
 
-        The signer's end against every type's lifetime, types that do not exist, status indexes that look drawn in
-        sequence (threats ST-16), an audit log that was tampered with (OP-12, as ``StoreError``).
+        The signers' ends against every type's lifetime, types that do not exist, status indexes that look drawn in
+        sequence (threats ST-16; a sample of them), an audit log that was tampered with (OP-12, as ``StoreError``).
         """
-        self._store.audit()
-        found = lint_indexes(self._store.entries())
+        self._store.check_audit()
+        found = lint_indexes(self._store.sample(windows=_LINT_WINDOWS, length=_LINT_LENGTH))
         for code in sorted(self._catalog if self._profile.types is None else self._profile.types):
             if code not in self._catalog:
                 found.append(f"{code} is not in the catalogue")
@@ -222,7 +200,11 @@ class Issuer:
                 self._expiry(self._catalog[code], at)
             except SigningError as error:
                 found.append(f"{code}: {error}")
-        if reason := self._store.stopped:
+        try:
+            self._status_signer.check(at=at + LIST_LIFETIME)
+        except SigningError:
+            found.append(f"the signer of the status lists ends within {LIST_LIFETIME.days} days")
+        if reason := self._store.hindrance(self._key.public_key.kid):
             found.append(f"signing is stopped: {reason}")
         return found
 
@@ -233,15 +215,15 @@ class Issuer:
             raise RefusedError(ReasonCode.NONCE, "nonce", "there is no such offer")
         if at.timestamp() >= offer.expires_at:
             raise RefusedError(ReasonCode.REQUEST_EXPIRED, "nonce", "the offer has expired")
-        if offer.answered is not None:
-            if offer.answered[0] != digest:
-                raise RefusedError(ReasonCode.REPLAY, "nonce", "this offer was redeemed with other keys")
-            return Delivery.parse(offer.answered[1])
+        if offer.request_digest not in (None, digest):
+            raise RefusedError(ReasonCode.REPLAY, "nonce", "this offer was redeemed with other keys")
+        if offer.delivery is not None:
+            return Delivery.parse(offer.delivery)
         self._check_running()
         return offer
 
     def _check_running(self) -> None:
-        if reason := self._store.stopped:
+        if reason := self._store.hindrance(self._key.public_key.kid):
             raise SigningError(f"signing is stopped: {reason}")
 
     def _type(self, code: str) -> CertificateType:
@@ -269,50 +251,90 @@ class Issuer:
         """The end of the last day of validity in Korea: the same second for everybody who got one that day."""
         last = kst_date(at) + dt.timedelta(days=kind.lifetime_days + 1)
         expires_at = int(dt.datetime(last.year, last.month, last.day, tzinfo=KST).timestamp()) - 1
-        self._document_signer.check(expires_at=expires_at, at=at)
+        self._document_signer.check(at=at, expires_at=expires_at)
         return expires_at
+
+    def _terms(self, kind: CertificateType, at: dt.datetime) -> _Terms:
+        now = epoch(at)
+        return _Terms(kind, max(now - now % _HOUR, self._document_signer.not_before), self._expiry(kind, at))
+
+    def _reserve(
+        self,
+        request: IssuanceRequest,
+        digest: bytes,
+        terms: _Terms,
+        keys: Sequence[tuple[str, PublicKey]],
+        at: dt.datetime,
+    ) -> Reservation | Delivery:
+        """A credential and a status entry for each copy, this request's alone; those it has, when it comes again."""
+        with self._store.writing():
+            # Another process may have answered or stopped while the proofs were checked.
+            offer = self._open(request, digest, at)
+            if isinstance(offer, Delivery):
+                return offer
+            if known := self._store.reserved(request.nonce):
+                return known
+            credential_id = f"c-{secrets.token_hex(8)}"
+            self._store.add_credential(
+                credential_id,
+                code=terms.kind.code,
+                subject=offer.subject,
+                signer=self._key.public_key.kid,
+                made_at=epoch(at),
+                issued_at=terms.issued_at,
+                expires_at=terms.expires_at,
+            )
+            bits = 2 if terms.kind.status.suspendable else 1
+            for index, (name, key) in enumerate(keys):
+                if self._store.is_bound(key.thumbprint):
+                    raise RefusedError(ReasonCode.KEY, f"keys[{index}].proof", "the key is bound to another credential")
+                self._store.add_copy(credential_id, format=name, key=key.thumbprint, bits=bits)
+            return self._store.reserve(request.nonce, digest, credential_id)
 
     def _sign(
         self,
-        kind: CertificateType,
-        offer: OfferRow,
+        terms: _Terms,
         claims: Mapping[str, Any],
         keys: Sequence[tuple[str, PublicKey]],
-        at: dt.datetime,
+        reserved: Reservation,
     ) -> Delivery:
-        now = epoch(at)
-        issued_at = max(now - now % _HOUR, self._document_signer.not_before)
-        expires_at = self._expiry(kind, at)
-        credential_id = f"c-{secrets.token_hex(8)}"
-        self._store.add_credential(
-            credential_id, code=kind.code, subject=offer.subject, issued_at=issued_at, expires_at=expires_at
-        )
         copies = []
-        for index, (name, key) in enumerate(keys):
-            if self._store.is_bound(key.thumbprint):
-                raise RefusedError(ReasonCode.KEY, f"keys[{index}].proof", "the key is bound to another credential")
-            number, entry = self._store.add_copy(credential_id, format=name, key=key.thumbprint)
+        for (name, key), (number, entry) in zip(keys, reserved.places, strict=True):
+            self._check_running()
             content = Content(
-                vct=kind.vct,
+                vct=terms.kind.vct,
                 issuer=self.id,
                 claims=claims,
-                issued_at=issued_at,
-                expires_at=expires_at,
+                issued_at=terms.issued_at,
+                expires_at=terms.expires_at,
                 holder_key=key,
                 status=StatusReference(uri=self._profile.list_uri(number), index=entry),
             )
             copies.append((name, issue_checked(self._formats[name], content, self._key, self._profile.signer)))
-        self._store.log(
-            now,
-            "issued",
-            code=kind.code,
-            subject_hash=self._store.subject_hash(offer.subject),
-            credential=credential_id,
-        )
-        return Delivery(code=kind.code, credential_id=credential_id, credentials=tuple(copies))
+        return Delivery(code=terms.kind.code, credential_id=reserved.credential_id, credentials=tuple(copies))
 
-
-def _word(reason: str) -> str:
-    if not _REASON.fullmatch(reason):
-        raise ValueError("a reason is a few ASCII words, at most 64 characters: it goes into the audit log")
-    return reason
+    def _deliver(
+        self, request: IssuanceRequest, digest: bytes, delivery: Delivery, terms: _Terms, at: dt.datetime
+    ) -> Delivery:
+        """Keep the answer and let it out, unless the offer was answered or signing was stopped meanwhile."""
+        with self._store.writing():
+            offer = self._open(request, digest, at)
+            if isinstance(offer, Delivery):
+                return offer
+            self._store.deliver(
+                request.nonce,
+                delivery.credential_id,
+                delivery.to_bytes(),
+                signer=self._key.public_key.kid,
+                at=epoch(at),
+                issued_at=terms.issued_at,
+                expires_at=terms.expires_at,
+            )
+            self._store.log(
+                epoch(at),
+                "issued",
+                code=delivery.code,
+                subject_hash=self._store.subject_hash(offer.subject),
+                credential=delivery.credential_id,
+            )
+        return delivery

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from issuer.store import CopyRow
+    from issuer.status_store import CopyRow
 
 __all__ = ["lint_indexes"]
 

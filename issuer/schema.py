@@ -1,9 +1,9 @@
 """The issuer's database: its tables, and how a connection to it is opened.
 
-Rules the database itself enforces, whatever the program does: a status index is given once (primary key of
-``copies``), a holder key is bound once, an offer is answered once. Personal data: the registry key of an open offer,
-and the delivery kept for a wallet that lost the answer; both go when the offer expires (``secure_delete`` overwrites
-them). Everything else knows a subject by a keyed hash only.
+Rules the database itself enforces, whatever the program does: a status index is given once, a holder key is bound
+once, an offer is answered once. Personal data: the registry key of an open offer, and the delivery kept for a wallet
+that lost the answer; both go when the offer expires (``secure_delete`` overwrites them). Everything else knows a
+subject by a keyed hash only.
 """
 
 from __future__ import annotations
@@ -17,64 +17,94 @@ from vcred.errors import StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["connect"]
+__all__ = ["SCHEMA", "VERSION", "connect"]
 
-VERSION = 1
-_BUSY_SECONDS = 10.0
+VERSION = 2
+_BUSY_SECONDS = 60.0
+"""Longer than the largest transaction there is: three million revocations."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS offers (
-    nonce_hash BLOB PRIMARY KEY,
-    code TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    variant TEXT,
-    options TEXT NOT NULL,
-    record_digest BLOB NOT NULL,
-    offered_on TEXT NOT NULL,
-    expires_at INTEGER NOT NULL,
-    request_digest BLOB,
-    delivery BLOB,
-    CHECK ((request_digest IS NULL) = (delivery IS NULL))
-) STRICT;
-CREATE INDEX IF NOT EXISTS offers_by_expiry ON offers (expires_at);
-CREATE TABLE IF NOT EXISTS credentials (
-    id TEXT PRIMARY KEY,
-    code TEXT NOT NULL,
-    subject_hash BLOB NOT NULL,
-    issued_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    state INTEGER NOT NULL DEFAULT 0 CHECK (state IN (0, 1, 2))
-) STRICT;
-CREATE INDEX IF NOT EXISTS credentials_by_subject ON credentials (subject_hash);
-CREATE TABLE IF NOT EXISTS lists (number INTEGER PRIMARY KEY, size INTEGER NOT NULL CHECK (size > 0)) STRICT;
-CREATE TABLE IF NOT EXISTS copies (
-    list INTEGER NOT NULL REFERENCES lists (number),
-    idx INTEGER NOT NULL CHECK (idx >= 0),
-    credential TEXT NOT NULL REFERENCES credentials (id),
-    format TEXT NOT NULL,
-    key_hash BLOB UNIQUE,
-    serial INTEGER NOT NULL UNIQUE,
-    PRIMARY KEY (list, idx)
-) STRICT;
-CREATE INDEX IF NOT EXISTS copies_by_credential ON copies (credential);
-CREATE TABLE IF NOT EXISTS audit (
-    seq INTEGER PRIMARY KEY,
-    at INTEGER NOT NULL,
-    event TEXT NOT NULL,
-    code TEXT,
-    subject_hash BLOB,
-    credential TEXT,
-    note TEXT,
-    hash BLOB NOT NULL
-) STRICT;
-"""
+_CACHE_KIB = 64 * 1024
+
+SCHEMA = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
+    # ``used`` is what the allocator goes by, so that it counts nothing; ``version`` goes up with every signature.
+    """CREATE TABLE lists (
+        number INTEGER PRIMARY KEY,
+        bits INTEGER NOT NULL CHECK (bits IN (1, 2)),
+        size INTEGER NOT NULL CHECK (size > 0),
+        used INTEGER NOT NULL DEFAULT 0 CHECK (used BETWEEN 0 AND size),
+        version INTEGER NOT NULL DEFAULT 0
+    ) STRICT""",
+    "CREATE INDEX lists_by_bits ON lists (bits, number)",
+    # ``issued_at`` is the full hour that the credential says, ``made_at`` the second. ``signer`` is the kid of the key
+    # that signed; NULL where version 1 did not note it and nobody has said since.
+    """CREATE TABLE credentials (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        code TEXT NOT NULL,
+        subject_hash BLOB NOT NULL,
+        signer BLOB,
+        made_at INTEGER NOT NULL,
+        issued_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        state INTEGER NOT NULL DEFAULT 0 CHECK (state IN (0, 1, 2))
+    ) STRICT""",
+    "CREATE INDEX credentials_by_subject ON credentials (subject_hash)",
+    "CREATE INDEX credentials_by_code ON credentials (code, made_at)",
+    # ``serial`` is the order of allocation.
+    """CREATE TABLE copies (
+        serial INTEGER PRIMARY KEY,
+        list INTEGER NOT NULL REFERENCES lists (number),
+        idx INTEGER NOT NULL CHECK (idx >= 0),
+        credential INTEGER NOT NULL REFERENCES credentials (number),
+        format TEXT NOT NULL,
+        key_hash BLOB UNIQUE,
+        UNIQUE (list, idx)
+    ) STRICT""",
+    "CREATE INDEX copies_by_credential ON copies (credential)",
+    # Only entries that are not 0: a list is signed from these alone.
+    """CREATE TABLE changed (
+        list INTEGER NOT NULL,
+        idx INTEGER NOT NULL,
+        value INTEGER NOT NULL CHECK (value IN (1, 2)),
+        PRIMARY KEY (list, idx),
+        FOREIGN KEY (list, idx) REFERENCES copies (list, idx)
+    ) STRICT, WITHOUT ROWID""",
+    # Open, then reserved (a credential is being signed for one request), then answered.
+    """CREATE TABLE offers (
+        nonce_hash BLOB PRIMARY KEY,
+        code TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        variant TEXT,
+        options TEXT NOT NULL,
+        record_digest BLOB NOT NULL,
+        offered_on TEXT NOT NULL,
+        expires_at INTEGER NOT NULL,
+        request_digest BLOB,
+        reserved TEXT UNIQUE REFERENCES credentials (id),
+        delivery BLOB,
+        CHECK ((request_digest IS NULL) = (reserved IS NULL AND delivery IS NULL)),
+        CHECK (reserved IS NULL OR delivery IS NULL)
+    ) STRICT""",
+    "CREATE INDEX offers_by_expiry ON offers (expires_at)",
+    """CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        event TEXT NOT NULL,
+        code TEXT,
+        subject_hash BLOB,
+        credential TEXT,
+        note TEXT,
+        hash BLOB NOT NULL
+    ) STRICT""",
+)
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
     """A connection to the file at ``path``, made with mode 0600 if need be; in memory for ``None``.
 
-    Raises ``StoreError`` when it cannot be opened or is not ours.
+    A file of version 1 becomes one of this version, whole or not at all. Raises ``StoreError`` when it cannot be
+    opened, is not ours, or is of a later version (which nothing is written to).
     """
     try:
         if path is not None:
@@ -89,13 +119,11 @@ def connect(path: Path | None) -> sqlite3.Connection:
         raise StoreError("the issuer store cannot be opened") from error
     try:
         db.row_factory = sqlite3.Row
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+        _check_version(db)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", f"cache_size = -{_CACHE_KIB}"):
             db.execute(f"PRAGMA {pragma}")
-        found = db.execute("PRAGMA user_version").fetchone()[0]
-        if found not in (0, VERSION):
-            raise StoreError("the issuer store is of another version")
-        if found == 0:
-            db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        _bring_up(db)
+        db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error as error:
         db.close()
         raise StoreError("the issuer store cannot be read") from error
@@ -103,3 +131,32 @@ def connect(path: Path | None) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _bring_up(db: sqlite3.Connection) -> None:
+    """Make or migrate the tables, in one transaction. Foreign keys are off, because tables are renamed."""
+    if _check_version(db) == VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        found = _check_version(db)  # another process may have been faster
+        if found == 1:
+            from issuer.migration import from_version_1  # noqa: PLC0415 - once in the life of a file
+
+            from_version_1(db)
+        elif found == 0:
+            for statement in SCHEMA:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _check_version(db: sqlite3.Connection) -> int:
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if not 0 <= found <= VERSION:
+        raise StoreError("the issuer store is of another version")
+    return found

@@ -91,6 +91,7 @@ class Desk:
         at=AT - DAY,
         expires=AT + 90 * DAY,
         types=None,
+        withdrawn=(),
     ) -> TrustBundle:
         builder = PackBuilder(production=True, name={"ko": "시험 목록", "en": "Test list"})
         builder.add_authority(
@@ -104,6 +105,7 @@ class Desk:
             valid_from=AT - 400 * DAY,
             valid_until=AT + 3000 * DAY,
             test=False,
+            withdrawn=withdrawn,
         )
         builder.add_reader(certificate=self.bank, name=BANK_NAME, policies=["bank.address-change"], test=False)
         builder.add_types(self.catalog.texts())

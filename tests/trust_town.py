@@ -124,13 +124,22 @@ class Town:
         builder.add_reader(certificate=self.bank, name=BANK_NAME, policies=["bank.address-change"], test=False)
         return builder
 
-    def sign(self, targets, *, version=1, roots=None, signers=None, expires=AT + 90 * DAY) -> bytes:
+    def sign(
+        self, targets, *, status=None, version=1, roots=None, signers=None, at=AT - DAY, expires=AT + 90 * DAY
+    ) -> bytes:
         return sign_pack(
-            targets, version=version, roots=roots or [self.root], signers=signers or [self.key], expires=expires
+            targets,
+            status=status or {},
+            version=version,
+            roots=roots or [self.root],
+            signers=signers or [self.key],
+            at=at,
+            expires=expires,
         )
 
     def pack(self, builder: PackBuilder | None = None, *, version=1, at=AT - DAY, **changes) -> bytes:
-        return self.sign((builder or self.builder()).targets(at=at), version=version, **changes)
+        builder = builder or self.builder()
+        return self.sign(builder.targets(at=at), status=builder.status, version=version, at=at, **changes)
 
     def bundle(self, builder: PackBuilder | None = None, **changes) -> TrustBundle:
         return TrustBundle.loads(self.pack(builder, **changes), root=self.root, seen=None)

@@ -22,6 +22,8 @@ holder_binding = "required"
 [freshness]
 challenge = true
 max_age_seconds = 30
+[trust]
+max_age_hours = 720
 [status]
 required = true
 max_age_hours = 24

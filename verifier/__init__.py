@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vcred.presentation import Challenge, MaxAge
+    from verifier.archive import EvidenceArchive
+    from verifier.auditor import AuditReport, audit
+    from verifier.findings import AuditCode, AuditFinding
     from verifier.identity import ReaderIdentity
     from verifier.policy import HolderBinding, RrnLevel, VerificationPolicy
     from verifier.requests import MemoryRequestStore, OpenRequest, RequestStore, SqliteRequestStore
@@ -18,10 +21,14 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Assurance": "verifier.result",
+    "AuditCode": "verifier.findings",
+    "AuditFinding": "verifier.findings",
+    "AuditReport": "verifier.auditor",
     "CertificateResult": "verifier.result",
     "Challenge": "vcred.presentation",
     "Check": "verifier.result",
     "CheckStatus": "verifier.result",
+    "EvidenceArchive": "verifier.archive",
     "HolderBinding": "verifier.policy",
     "MaxAge": "vcred.presentation",
     "MemoryRequestStore": "verifier.requests",
@@ -33,14 +40,19 @@ _HOME = {
     "VerificationPolicy": "verifier.policy",
     "VerificationResult": "verifier.result",
     "Verifier": "verifier.verifier",
+    "audit": "verifier.auditor",
 }
 
 __all__ = [
     "Assurance",
+    "AuditCode",
+    "AuditFinding",
+    "AuditReport",
     "CertificateResult",
     "Challenge",
     "Check",
     "CheckStatus",
+    "EvidenceArchive",
     "HolderBinding",
     "MaxAge",
     "MemoryRequestStore",
@@ -52,6 +64,7 @@ __all__ = [
     "VerificationPolicy",
     "VerificationResult",
     "Verifier",
+    "audit",
 ]
 
 

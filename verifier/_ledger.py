@@ -21,6 +21,7 @@ CLAUSES: dict[str, tuple[int, str]] = {
     "format": (2, "RFC 8725 3.1, 3.11; RFC 9901 7.1; SD-CWT 7"),
     "clock": (3, "the last time seen, kept with the bundle and the requests"),
     "bundle": (3, "TUF specification 5: expiry"),
+    "trust_age": (3, "the policy's limit for the age of the trust bundle"),
     "type": (3, "SD-JWT VC 3.2.2.1; catalogue of the trust bundle"),
     "issuer": (3, "SD-JWT VC 3.5; RFC 5280 6; trust bundle"),
     "signature": (4, "RFC 7515 5.2; RFC 9052 4.4"),

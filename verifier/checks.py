@@ -6,10 +6,11 @@
  4  signature: the issuer signed these bytes (RFC 7515 5.2; RFC 9052 4.4)
  5  digests: every disclosure matches one digest, none is left over (RFC 9901 7.1; SD-CWT 7)
  6  validity: nbf, iat and exp, with 60 s for clocks (RFC 7519 4.1)
- 7  status: a list that is signed, young enough, and says valid (Token Status List 8.3)
+ 7  status: a list that is signed, young enough for the policy and the type, and says valid (Token Status List 8.3)
  8  holder: bound to a key that signed this presentation, for us, now (RFC 9901 7.3; SD-CWT 8)
 
-Steps 9 and 10 look at all certificates together and are in ``verifier.verifier``. A check runs when what it
+Steps 9 and 10 look at all certificates together and are in ``verifier.judge``. How old trust and status were, and under
+whose limit that is good, is noted whatever comes out (``freshness_of``). A check runs when what it
 needs has passed; with a clock that cannot be right, nothing that depends on the time runs at all.
 """
 
@@ -21,13 +22,14 @@ from typing import TYPE_CHECKING
 
 from vcred.catalog.age import kst_date
 from vcred.errors import MalformedError, RefusedError
+from vcred.freshness import Freshness, FreshnessState, Limit, LimitRule, Subject, trust_freshness
 from vcred.policy import HolderBinding, PresentedCertificate
 from vcred.presentation import Challenge
 from vcred.reasons import Reason, ReasonCode
 from verifier.result import CertificateResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from vcred.catalog import CertificateType
     from vcred.credential import KeyBinding, Opened
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from vcred.trust import TrustBundle, VerifiedIssuer
     from verifier._ledger import Ledger
 
-__all__ = ["BOUND", "ISSUED", "Examined", "Session", "examine"]
+__all__ = ["BOUND", "ISSUED", "Examined", "Session", "check_trust_age", "examine", "freshness_of", "trust_limit"]
 
 LEEWAY = 60
 """Seconds that honest clocks may differ."""
@@ -92,7 +94,7 @@ class Examined:
     type: CertificateType | None = field(default=None, repr=False)
     issuer: VerifiedIssuer | None = field(default=None, repr=False)
     issued_on: dt.date | None = None
-    status_age: dt.timedelta | None = None
+    status: Freshness | None = None
     bearer: bool = False
 
     def summary(self) -> CertificateResult:
@@ -107,8 +109,12 @@ class Examined:
             issuer_name={} if issuer is None else {lang: issuer.authority.name(lang) for lang in ("ko", "en")},
             issued_on=self.issued_on,
             expires_at=None if opened is None else opened.expires_at,
-            status_age=self.status_age,
+            status_age=self.freshness().age,
         )
+
+    def freshness(self) -> Freshness:
+        """How old its status list is, or why that is not known."""
+        return self.status or _status_state(self, FreshnessState.UNKNOWN)
 
     def presented(self) -> PresentedCertificate:
         """As the policy's rules see it. Only for a certificate whose issuer checks passed."""
@@ -124,6 +130,46 @@ class Examined:
             issued_on=self.issued_on,
             format=self.format,
         )
+
+
+def trust_limit(policy: VerificationPolicy) -> Limit:
+    """How old the trust bundle may be by ``policy``."""
+    return Limit(age=policy.trust.max_age, rule=LimitRule.POLICY, source=policy.id)
+
+
+def check_trust_age(session: Session, ledger: Ledger) -> None:
+    """Part of step 3, once for all certificates: the bundle is as young as the policy wants it."""
+
+    def young_enough() -> bool:
+        age = session.trust.age(session.at)
+        if age > session.policy.trust.max_age:
+            allowed = int(session.policy.trust.max_age.total_seconds())
+            detail = f"the trust bundle is {int(age.total_seconds())} s old: at most {allowed} s are allowed"
+            raise RefusedError(ReasonCode.STALE, "trust", detail)
+        return True
+
+    ledger.run("trust_age", young_enough, needs=(("", "clock"),))
+
+
+def freshness_of(
+    ledger: Ledger, trust: TrustBundle, policy: VerificationPolicy | None, examined: Sequence[Examined], at: dt.datetime
+) -> tuple[Freshness, ...]:
+    """What every verdict says: the age of the trust bundle, then of each certificate's status list.
+
+    By a clock that cannot be right nothing has an age. Without a policy (the request is not ours, or over) the bundle
+    is judged by its own expiry.
+    """
+    if ledger.blocker([("", "clock")]):
+        first = Freshness(subject=Subject.TRUST, state=FreshnessState.UNKNOWN)
+    else:
+        first = trust_freshness(
+            version=trust.version,
+            signed_at=trust.signed_at,
+            expires_at=trust.expires_at,
+            policy=None if policy is None else trust_limit(policy),
+            at=at,
+        )
+    return (first, *(one.freshness() for one in examined))
 
 
 def examine(session: Session, ledger: Ledger, query_id: str, slot: str, presented: Presented) -> Examined:
@@ -245,21 +291,31 @@ def _issued_on(opened: Opened, issued_at: int) -> dt.date:
 
 def _status(session: Session, opened: Opened | None, found: Examined) -> None:
     """Notes the list's age, which a clerk wants to know above all when the list is refused."""
-    from vcred.status import check_status  # noqa: PLC0415 - status lists are loaded when one is asked for
+    from vcred.status import check_status, status_freshness  # noqa: PLC0415 - loaded when a list is asked for
 
     assert opened is not None
-    rule = session.policy.status
+    assert found.type is not None
     if opened.status is None:
-        if rule.required:
+        found.status = _status_state(found, FreshnessState.NONE)
+        if session.policy.status.required:
             raise RefusedError(ReasonCode.STATUS_MISSING, "status")
         return
+    found.status = _status_state(found, FreshnessState.UNSEEN)
     snapshot = session.trust.status_list(opened.status.uri)
     problem = None if snapshot is not None else session.trust.status_problem(opened.status.uri)
     if problem is not None:
         raise RefusedError(problem.code, problem.path, problem.detail)
-    if snapshot is not None and snapshot.age(session.at) >= dt.timedelta(0):
-        found.status_age = snapshot.age(session.at)
-    check_status(opened.status, snapshot, max_age=rule.max_age, at=session.at)
+    limits = (
+        Limit(age=session.policy.status.max_age, rule=LimitRule.POLICY, source=session.policy.id),
+        Limit(age=found.type.status.max_age, rule=LimitRule.TYPE, source=found.type.code),
+    )
+    if snapshot is not None:
+        found.status = status_freshness(snapshot, limits=limits, certificate=found.query_id, at=session.at)
+    check_status(opened.status, snapshot, max_age=min(limit.age for limit in limits), at=session.at)
+
+
+def _status_state(found: Examined, state: FreshnessState) -> Freshness:
+    return Freshness(subject=Subject.STATUS, state=state, certificate=found.query_id)
 
 
 def _holder(session: Session, ledger: Ledger, found: Examined, readable: tuple[tuple[str, str], ...]) -> None:

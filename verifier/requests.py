@@ -189,6 +189,11 @@ class SqliteRequestStore:
             db.execute("INSERT OR IGNORE INTO clock VALUES (1, ?)", (now,))
             db.execute("UPDATE clock SET last_seen = max(last_seen, ?)", (now,))
 
+    def forget_time(self, now: int) -> None:
+        """Set the last seen time to ``now``, backwards as well (``vcred.trust.seen.forget_time`` says when)."""
+        with self._transaction() as db:
+            db.execute("UPDATE clock SET last_seen = ?", (now,))
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn the database's errors into ours."""

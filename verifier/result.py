@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, timedelta
 
+    from vcred.freshness import Freshness
     from vcred.presentation import Presentation, PresentationRequest
 
 __all__ = ["Assurance", "CertificateResult", "Check", "CheckStatus", "VerificationResult"]
@@ -99,8 +100,9 @@ class CertificateResult:
 class VerificationResult:
     """The checks, and what follows from them. True only when ACCEPTED; ``claims`` raises otherwise.
 
-    ``required`` names the checks (certificate, name) without which nothing is accepted. ``trust_age`` is
-    the age of the trust bundle; ages are for showing as text.
+    ``required`` names the checks (certificate, name) without which nothing is accepted. ``freshness`` says, whatever
+    the outcome, how old the trust bundle and each certificate's status list were, and under which rule that is good:
+    the bundle first, then the certificates in their order. ``trust_age`` is the bundle's age alone.
     """
 
     checks: tuple[Check, ...]
@@ -108,6 +110,7 @@ class VerificationResult:
     certificates: tuple[CertificateResult, ...] = ()
     assurance: Assurance
     trust_age: timedelta | None = None
+    freshness: tuple[Freshness, ...] = ()
     policy: str = ""
     request: PresentationRequest | None = field(default=None, repr=False)
     presentation: Presentation | None = field(default=None, repr=False)
@@ -169,6 +172,7 @@ class VerificationResult:
             "unchallenged": self.unchallenged,
             "policy": self.policy,
             "trust_age": None if self.trust_age is None else int(self.trust_age.total_seconds()),
+            "freshness": [one.to_json() for one in self.freshness],
             "reasons": [_reason_json(reason) for reason in self.reasons],
             "certificates": [one.to_json() for one in self.certificates],
             "checks": [check.to_json() for check in self.checks],

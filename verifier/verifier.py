@@ -7,35 +7,31 @@ now: the same code works at a second desk inside the window. Such a result says 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import secrets
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vcred.errors import RefusedError
 from vcred.formats._wire import epoch
-from vcred.policy import VerificationPolicy as AnyPolicy
-from vcred.policy import compile_policy, lint, slot_of
-from vcred.presentation import Challenge, MaxAge, Presentation, PresentationRequest, Presented, sign_request
-from vcred.reasons import Reason, ReasonCode
-from verifier._ledger import Ledger
-from verifier._together import check_policy, check_query, disclosed
-from verifier.checks import BOUND, ISSUED, Examined, Session, examine
+from vcred.policy import compile_policy, lint
+from vcred.presentation import Challenge, MaxAge, PresentationRequest, sign_request
+from verifier.judge import judge, judge_paper, request_key
 from verifier.requests import MemoryRequestStore, OpenRequest
-from verifier.result import Assurance, Check, VerificationResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from vcred.formats.base import CredentialFormat
-    from vcred.presentation import Freshness
+    from vcred.policy import VerificationPolicy as AnyPolicy
+    from vcred.presentation import Freshness, Presentation
     from vcred.qr import Message
     from vcred.receipt import Receipt
     from vcred.trust import TrustBundle
     from verifier.identity import ReaderIdentity
+    from verifier.judge import Judgement
     from verifier.requests import RequestStore
+    from verifier.result import VerificationResult
 
-__all__ = ["Verifier"]
+__all__ = ["Evidence", "Verifier"]
 
 CHALLENGE_LIFETIME = dt.timedelta(seconds=120)
 """How long a challenge may be answered (VP-11)."""
@@ -43,18 +39,33 @@ CHALLENGE_LIFETIME = dt.timedelta(seconds=120)
 STANDING_LIFETIME = dt.timedelta(hours=24)
 """How long a request without a challenge hangs at a door."""
 
-_GLOBAL = ("answer", "bundle", "clock", "request", "replay", "query", "policy")
-_PAPER = "vcred-paper"
+
+class Evidence(Protocol):
+    """Where verdicts are written down. Pass one to ``Verifier``; ``EvidenceArchive`` is one."""
+
+    def record(self, judgement: Judgement) -> object:
+        """Write it down, durably, before anybody hears the verdict. Raises ``StoreError`` when that fails."""
 
 
 class Verifier:
     """Makes requests under policies and verifies answers to them."""
 
-    def __init__(self, trust: TrustBundle, identity: ReaderIdentity, requests: RequestStore | None = None) -> None:
-        """``requests`` keeps open requests; without one they live in memory and end with the process."""
+    def __init__(
+        self,
+        trust: TrustBundle,
+        identity: ReaderIdentity,
+        requests: RequestStore | None = None,
+        *,
+        evidence: Evidence | None = None,
+    ) -> None:
+        """``requests`` keeps open requests; without one they live in memory and end with the process.
+
+        With ``evidence`` every verdict is recorded before it is returned, and none is given that cannot be.
+        """
         self._trust = trust
         self._identity = identity
         self._requests: RequestStore = MemoryRequestStore() if requests is None else requests
+        self._evidence = evidence
         self._formats: tuple[TrustBundle, dict[str, CredentialFormat]] | None = None
 
     @property
@@ -111,7 +122,7 @@ class Verifier:
         )
         self._requests.put(
             OpenRequest(
-                key=_key(request),
+                key=request_key(request),
                 policy=policy.source,
                 reference_date=reference_date,
                 expires_at=request.expires_at,
@@ -126,37 +137,25 @@ class Verifier:
         """Decide about ``answer`` to ``request``. Every check whose needs are met is made, and is in the result.
 
         What is wrong with the answer is in the result. Raises ``TypeError`` without a request, ``ValueError``
-        for somebody else's request or a naive ``at``, ``StoreError`` when the request store fails, ``TrustError``
-        when the bundle's memory of times cannot be written.
+        for somebody else's request or a naive ``at``, ``StoreError`` when the request store or the evidence cannot
+        be written, ``TrustError`` when the bundle's memory of times cannot be.
         """
         if not isinstance(request, PresentationRequest):
             raise TypeError("an answer is verified against the request it answers")
         if request.client_id != self.client_id:
             raise ValueError("this request was made by another verifier")
-        now = epoch(at)
-        ledger, trust = Ledger(), self._trust  # one bundle a verdict, whatever another thread assigns meanwhile
-        presentation = ledger.run("answer", lambda: _parsed(answer))
-        self._check_time(trust, ledger, at, now)
-        record = ledger.run("request", lambda: self._open_request(request, now), needs=(("", "clock"),))
-        assurance = Assurance.CHALLENGED if isinstance(request.freshness, Challenge) else Assurance.UNCHALLENGED
-        if presentation is None or record is None:
-            return self._result(ledger, [], request, presentation, assurance=assurance, trust_age=trust.age(at))
-        session = Session(
-            trust=trust,
-            policy=_policy(record.policy),
-            formats=self._readers(trust),
-            request=request,
-            presentation=presentation,
-            at=at,
-            now=now,
+        trust = self._trust  # one bundle a verdict, whatever another thread assigns meanwhile
+        return self._recorded(
+            judge(
+                answer,
+                request=request,
+                trust=trust,
+                requests=self._requests,
+                formats=self._readers(trust),
+                at=at,
+                observe=lambda: self._observe(trust, at),
+            )
         )
-        examined = self._examine_all(session, ledger, presentation)
-        self._check_replay(session, ledger, examined)
-        check_query(ledger, request, presentation, examined)
-        check_policy(session, ledger, examined, record.reference_date)
-        if any(one.bearer for one in examined):
-            assurance = Assurance.BEARER
-        return self._result(ledger, examined, request, presentation, assurance=assurance, trust_age=trust.age(at))
 
     def verify_paper(
         self, sheet: bytes, *, policy: AnyPolicy, at: dt.datetime, reference_date: dt.date | None = None
@@ -168,33 +167,18 @@ class Verifier:
         """
         if policy.needs_reference_date != (reference_date is not None):
             raise ValueError(f"policy {policy.id} takes a reference date: {policy.needs_reference_date}")
-        now = epoch(at)
-        ledger, trust = Ledger(), self._trust
-        self._check_time(trust, ledger, at, now)
-        session = Session(
-            trust=trust,
-            policy=policy,
-            formats=self._readers(trust),
-            request=None,
-            presentation=None,
-            at=at,
-            now=now,
-        )
-        found = examine(session, ledger, "paper", "", Presented(format=_PAPER, raw=sheet))
-        if found.type is not None:
-            code = found.type.code
-            found.slot = next((one.id for one in policy.slots if one.acceptable(code) is not None), "")
-        check_policy(session, ledger, [found], reference_date)
-        return VerificationResult(
-            checks=_sorted(ledger),
-            required=frozenset(
-                {("", name) for name in ("bundle", "clock", "policy")} | {("paper", one) for one in ISSUED}
-            ),
-            certificates=(found.summary(),),
-            assurance=Assurance.BEARER,
-            trust_age=trust.age(at),
-            policy=policy.id,
-            disclosed=disclosed([found]),
+        trust = self._trust
+        return self._recorded(
+            judge_paper(
+                sheet,
+                policy=policy,
+                reference_date=reference_date,
+                trust=trust,
+                requests=self._requests,
+                formats=self._readers(trust),
+                at=at,
+                observe=lambda: self._observe(trust, at),
+            )
         )
 
     def receipt(self, result: VerificationResult, *, at: dt.datetime, reference: str | None = None) -> Receipt:
@@ -231,89 +215,14 @@ class Verifier:
             kept = self._formats = (trust, readers(trust.catalog))
         return kept[1]
 
-    def _check_time(self, trust: TrustBundle, ledger: Ledger, at: dt.datetime, now: int) -> None:
-        """The bundle may be used, by a clock that can be right. A wrong clock blocks everything about time."""
-        last = self._requests.last_seen()
-        seen = None if last is None else dt.datetime.fromtimestamp(last, dt.UTC)
-        try:
-            trust.check_time(at, last_seen=seen)
-        except RefusedError as error:
-            reason = (Reason(error.code, error.path, error.detail),)
-            if error.code is ReasonCode.CLOCK:
-                ledger.refuse("clock", reason)
-                ledger.skip("bundle", "clock")
-            else:
-                ledger.pass_("clock")
-                ledger.refuse("bundle", reason)
-            return
-        ledger.pass_("clock")
-        ledger.pass_("bundle")
+    def _observe(self, trust: TrustBundle, at: dt.datetime) -> None:
         trust.observe(at)
-        self._requests.observe(now)
+        self._requests.observe(epoch(at))
 
-    def _open_request(self, request: PresentationRequest, now: int) -> OpenRequest:
-        record = self._requests.get(_key(request))
-        if record is None:
-            raise RefusedError(ReasonCode.REQUEST_EXPIRED, "request", "this desk has no such open request")
-        if now > record.expires_at:
-            raise RefusedError(ReasonCode.REQUEST_EXPIRED, "request", f"{now - record.expires_at} s ago")
-        return record
-
-    def _examine_all(self, session: Session, ledger: Ledger, presentation: Presentation) -> list[Examined]:
-        assert session.request is not None
-        return [
-            examine(session, ledger, name, slot_of(name), one)
-            for name, one in _named(session.request, presentation).items()
-        ]
-
-    def _check_replay(self, session: Session, ledger: Ledger, examined: Sequence[Examined]) -> None:
-        """A nonce counts once, and a one-way answer is taken once.
-
-        Only what an issuer really signed and a holder really bound uses it up: a stranger cannot burn a nonce.
-        """
-        request = session.request
-        assert request is not None
-        needs = [(one.query_id, name) for one in examined if not one.bearer for name in ("signature", *BOUND)]
-
-        def used_once() -> bool:
-            if isinstance(request.freshness, Challenge):
-                fresh = self._requests.use(_key(request))
-            else:
-                bindings = [one.opened.key_binding for one in examined if one.opened is not None]
-                answers = [hashlib.sha256(one.signing_input).digest() for one in bindings if one is not None]
-                until = session.now + int(request.freshness.age.total_seconds()) * 2 + 2
-                fresh = self._requests.remember(answers, until=until, now=session.now)
-            if not fresh:
-                raise RefusedError(ReasonCode.REPLAY, "", "this answer has been shown before")
-            return True
-
-        ledger.run("replay", used_once, needs=needs)
-
-    def _result(
-        self,
-        ledger: Ledger,
-        examined: Sequence[Examined],
-        request: PresentationRequest,
-        presentation: Presentation | None,
-        *,
-        assurance: Assurance,
-        trust_age: dt.timedelta,
-    ) -> VerificationResult:
-        required = {("", name) for name in _GLOBAL}
-        for name in {} if presentation is None else _named(request, presentation):
-            bearer = any(one.query_id == name and one.bearer for one in examined)
-            required |= {(name, check) for check in (ISSUED if bearer else ISSUED + BOUND)}
-        return VerificationResult(
-            checks=_sorted(ledger),
-            required=frozenset(required),
-            certificates=tuple(one.summary() for one in examined),
-            assurance=assurance,
-            trust_age=trust_age,
-            policy=request.policy or "",
-            request=request,
-            presentation=presentation,
-            disclosed=disclosed(examined),
-        )
+    def _recorded(self, judgement: Judgement) -> VerificationResult:
+        if self._evidence is not None:
+            self._evidence.record(judgement)
+        return judgement.result
 
 
 def _check_freshness(policy: AnyPolicy, freshness: Freshness) -> None:
@@ -325,32 +234,3 @@ def _check_freshness(policy: AnyPolicy, freshness: Freshness) -> None:
             raise ValueError(f"policy {policy.id} takes no one-way answer of that age")
     else:
         raise TypeError("freshness is Challenge() or MaxAge(age)")
-
-
-def _named(request: PresentationRequest, presentation: Presentation) -> dict[str, Presented]:
-    """What was presented, each under a name of its own. Ids that were not asked for are ``check_query``'s to refuse.
-
-    An id of a query has no bracket, so that nobody can choose the name of another's presentation.
-    """
-    named: dict[str, Presented] = {}
-    for query in request.query.credentials:
-        many = presentation.tokens.get(query.id, ())
-        named |= {query.id if len(many) == 1 else f"{query.id}[{number}]": one for number, one in enumerate(many)}
-    return named
-
-
-def _key(request: PresentationRequest) -> bytes:
-    return hashlib.sha256(request.raw).digest()
-
-
-def _parsed(answer: Presentation | Message | bytes) -> Presentation:
-    return answer if isinstance(answer, Presentation) else Presentation.parse(answer)
-
-
-@lru_cache(maxsize=64)
-def _policy(source: str) -> AnyPolicy:
-    return AnyPolicy.load(source)
-
-
-def _sorted(ledger: Ledger) -> tuple[Check, ...]:
-    return tuple(sorted(ledger.checks, key=lambda check: check.step))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wallet.consent import Consent, ConsentRequest
     from wallet.file_store import FileStore
     from wallet.hardening import forbid_core_dumps
+    from wallet.receipts import ReceiptBasis, ReceiptProof
     from wallet.store import CredentialStore, DamagedRecord, MemoryStore
     from wallet.wallet import Wallet
 
@@ -27,6 +28,8 @@ _HOME = {
     "DamagedRecord": "wallet.store",
     "FileStore": "wallet.file_store",
     "MemoryStore": "wallet.store",
+    "ReceiptBasis": "wallet.receipts",
+    "ReceiptProof": "wallet.receipts",
     "Wallet": "wallet.wallet",
     "forbid_core_dumps": "wallet.hardening",
     "new_recovery_key": "wallet._crypto",
@@ -42,6 +45,8 @@ __all__ = [
     "DamagedRecord",
     "FileStore",
     "MemoryStore",
+    "ReceiptBasis",
+    "ReceiptProof",
     "Wallet",
     "forbid_core_dumps",
     "new_recovery_key",

@@ -80,7 +80,11 @@ class PendingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRecord:
-    """One act of presenting. ``answers`` holds the fingerprints of what was shown, ``receipt`` what came back."""
+    """One act of presenting. ``answers`` holds the fingerprints of what was shown, ``receipt`` what came back.
+
+    ``reader`` are the certificates (leaf first) that the receipt was verified with when it came: its proof when no
+    trust list names that reader any more.
+    """
 
     at: int
     client_id: str
@@ -93,6 +97,7 @@ class HistoryRecord:
     shown: list[Mapping[str, Any]] = field(repr=False)
     answers: list[bytes] = field(repr=False)
     receipt: bytes | None = field(repr=False)
+    reader: list[bytes] = field(default_factory=list, repr=False)
 
 
 Record = CertificateRecord | CopyRecord | PendingRecord | HistoryRecord

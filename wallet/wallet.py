@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vcred.errors import NotFound, RefusedError
+from vcred.errors import NotFound
 from vcred.issuance import Delivery, Offer
 from vcred.presentation import PresentationRequest
-from vcred.reasons import ReasonCode
 from vcred.receipt import Receipt
 from vcred.transport import NoTransport
 from wallet._formats import built_in
-from wallet._records import CERTIFICATES, COPIES, HISTORY, HistoryRecord, copies_of, copy_ids, damaged, load_all, save
+from wallet._records import CERTIFICATES, COPIES, HistoryRecord, copies_of, copy_ids, damaged, load_all
 from wallet.asking import judge, without_screen
 from wallet.certificate import Certificate, list_certificates
 from wallet.match import consider
 from wallet.present import Presenter
+from wallet.receipts import accept_receipt, check_receipt
 from wallet.receive import parse_offered, prepare, take
 from wallet.store import Delete
 
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from vcred.transport import Transport
     from vcred.trust import TrustBundle
     from wallet.consent import Consent, ConsentRequest
+    from wallet.receipts import ReceiptProof
     from wallet.store import CredentialStore
 
 __all__ = ["Wallet"]
@@ -156,14 +156,16 @@ class Wallet:
     def accept_receipt(self, receipt: Receipt | Message | bytes | str, *, at: datetime) -> Receipt:
         """Check a verifier's receipt and keep it with what it is about. Raises ``RefusedError``."""
         parsed = receipt if isinstance(receipt, Receipt) else Receipt.parse(receipt)
-        reader = self._trust.resolve_reader(client_id=parsed.client_id, x5c=parsed.x5c, at=at)
-        parsed.verify_by(reader.key)
         with self._mutex:
-            for record, entry in load_all(self._store, HistoryRecord).items():
-                if parsed.presentation in entry.answers and entry.client_id == parsed.client_id:
-                    self._store.write([save(HISTORY, record, replace(entry, receipt=parsed.raw))])
-                    return parsed
-        raise RefusedError(ReasonCode.UNCHECKED, "receipt", "about nothing that this wallet has shown")
+            return accept_receipt(self._store, parsed, self._trust, at=at)
+
+    def check_receipt(self, record: HistoryRecord) -> ReceiptProof:
+        """Verify the receipt of an entry of the history again, years later too, as of the time it was given.
+
+        By today's trust list, or, when it does not name that reader any more, with the certificate that was kept with
+        the receipt. Raises ``NotFound`` for an entry without one, ``RefusedError`` when it proves nothing.
+        """
+        return check_receipt(record, self._trust)
 
     def delete(self, certificate: str) -> None:
         """Shred a certificate and its keys, damaged copies too. Raises ``NotFound``."""

@@ -16,7 +16,7 @@ PACKAGES = ("vcred", "issuer", "wallet", "verifier")
 ROLES = {"issuer", "wallet", "verifier"}
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 # design.md section 1: the only places that may read a clock or open a socket, and the places that know every role
-EDGES = ("vcred/transport.py", "vcred/trust/sync.py", "vcred/cli/", "vcred/testing/offline.py")
+EDGES = ("vcred/transport.py", "vcred/trust/fetch.py", "vcred/cli/", "vcred/testing/offline.py")
 KNOW_ALL_ROLES = ("vcred/testing/", "vcred/cli/")
 CLOCKS = {
     ("datetime", "now"),
@@ -29,7 +29,7 @@ CLOCKS = {
     ("time", "gmtime"),
     ("time", "localtime"),
 }
-NETWORK = {"socket", "http", "urllib.request", "httpx", "requests", "aiohttp", "asyncio", "ssl"}
+NETWORK = {"socket", "http", "urllib.request", "urllib3", "httpx", "requests", "aiohttp", "asyncio", "ssl"}
 SLOW = {"jwt", "tuf", "qrcode", "zxingcpp", "PIL", "rich", "click", "cryptography.x509"}
 SERVER = {"fastapi", "pydantic", "uvicorn", "starlette", "sqlalchemy", "httpx"}
 

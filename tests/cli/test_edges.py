@@ -26,8 +26,8 @@ def folder(shell):
         "desk.dasom.example",
     )
     shell("verifier init bank --password-file password --at", AT, *bank)
-    shell("trust reader trust bank/reader.json")
-    shell("trust build trust --out kr.trust --password-file password --at", AT)
+    shell("trust add-reader trust bank/reader.json")
+    shell("trust publish trust --out kr.trust --password-file password --at", AT)
     return shell
 
 
@@ -166,7 +166,7 @@ def test_doctor_reports_and_finds_nothing_broken(shell):
 
 
 def test_doctor_says_when_the_bundle_is_too_old_or_from_the_future(folder):
-    trust = "doctor --trust kr.trust --root trust/kr-root.json --at"
+    trust = "doctor --trust kr.trust --root trust/published/root.json --at"
     assert folder.json(f"{trust} {AT}")["ok"]
     assert not folder.json(f"{trust} 2027-11-02T01:00:00Z", code=4)["ok"]
     assert not folder.json(f"{trust} 2025-11-02T01:00:00Z", code=4)["ok"]
@@ -174,17 +174,17 @@ def test_doctor_says_when_the_bundle_is_too_old_or_from_the_future(folder):
 
 def test_nothing_is_overwritten_without_force(folder):
     before = (folder.folder / "kr.trust").read_bytes()
-    build = f"trust build trust --out kr.trust --password-file password --at {AT}"
+    build = f"trust publish trust --out kr.trust --password-file password --at {AT}"
     assert "--force" in folder(build, code=4).stderr
     assert (folder.folder / "kr.trust").read_bytes() == before
     folder(f"{build} --force")
-    shown = folder.json(f"trust show kr.trust --root trust/kr-root.json --at {AT}")
+    shown = folder.json(f"trust show kr.trust --root trust/published/root.json --at {AT}")
     assert shown["version"] == 2
     folder("trust init trust", *TRUST, code=4)
 
 
 def test_private_keys_are_encrypted_and_for_their_owner_only(folder):
-    for name in ("trust/root.key", "bank/reader.key", "bank/reader-root.key"):
+    for name in ("trust/keys/officer-1.key", "trust/keys/online.key", "bank/reader.key", "bank/reader-root.key"):
         file = folder.folder / name
         assert b"ENCRYPTED" in file.read_bytes()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -192,7 +192,7 @@ def test_private_keys_are_encrypted_and_for_their_owner_only(folder):
 
 def test_a_wrong_password_is_exit_4_and_not_repeated(folder):
     (folder.folder / "wrong").write_text("another-password\n")
-    result = folder(f"trust build trust --out new.trust --password-file wrong --at {AT}", code=4)
+    result = folder(f"trust publish trust --out new.trust --password-file wrong --at {AT}", code=4)
     assert "another-password" not in result.output
     assert not (folder.folder / "new.trust").exists()
 
@@ -200,7 +200,7 @@ def test_a_wrong_password_is_exit_4_and_not_repeated(folder):
 def test_a_short_password_is_wrong_use(shell):
     (shell.folder / "short").write_text("short\n")
     shell("trust init trust --name-ko a --name-en b --password-file short", code=2)
-    assert not (shell.folder / "trust" / "root.key").exists()
+    assert not (shell.folder / "trust" / "keys").exists()
 
 
 def test_a_password_is_asked_for_twice_and_never_shown(shell):
@@ -211,34 +211,34 @@ def test_a_password_is_asked_for_twice_and_never_shown(shell):
 
 
 def test_an_older_bundle_is_refused_after_a_newer_one(folder):
-    folder(f"trust build trust --out kr2.trust --password-file password --at {AT}")
-    folder(f"verifier trust --verifier bank --trust kr2.trust --root trust/kr-root.json --at {AT}")
+    folder(f"trust publish trust --out kr2.trust --password-file password --at {AT}")
+    folder(f"verifier trust --verifier bank --trust kr2.trust --root trust/published/root.json --at {AT}")
     assert "newest" in folder(f"verifier trust --verifier bank --trust kr.trust --at {AT}", code=4).stderr
 
 
 def test_a_bundle_under_another_root_is_refused(folder):
     folder("trust init other", *TRUST)
-    folder("trust show kr.trust --root other/kr-root.json", code=4)
+    folder("trust show kr.trust --root other/published/root.json", code=4)
 
 
 def test_a_description_that_is_none_is_refused(folder):
-    assert "issuer init" in folder("trust authority trust bank/reader.json", code=4).stderr
+    assert "issuer init" in folder("trust add-authority trust bank/reader.json", code=4).stderr
     (folder.folder / "odd.json").write_text('{"format": 1}')
-    assert "odd.json" in folder("trust reader trust odd.json", code=4).stderr
+    assert "odd.json" in folder("trust add-reader trust odd.json", code=4).stderr
 
 
 def test_two_operators_do_not_work_in_one_folder_at_once(folder):
-    from vcred.cli._files import locked
+    from vcred._files import alone
 
-    with locked(folder.folder / "trust"):
-        folder(f"trust build trust --out new.trust --password-file password --at {AT}", code=4)
+    with alone(folder.folder / "trust"):
+        folder(f"trust publish trust --out new.trust --password-file password --at {AT}", code=4)
 
 
 @pytest.mark.parametrize(
     "name", ["request.png", "request.svg", "request.gif", "request.txt", "request.bin", "request.uri", "frames"]
 )
 def test_a_request_travels_as_any_kind_of_file(folder, name):
-    folder(f"verifier trust --verifier bank --trust kr.trust --root trust/kr-root.json --at {AT}")
+    folder(f"verifier trust --verifier bank --trust kr.trust --root trust/published/root.json --at {AT}")
     made = folder.json(
         f"verifier request bank.address-change --verifier bank --password-file password --at {AT} --out", name
     )
@@ -251,7 +251,7 @@ def test_a_request_travels_as_any_kind_of_file(folder, name):
 
 
 def test_frames_are_read_in_any_order_and_with_gaps(folder):
-    folder(f"verifier trust --verifier bank --trust kr.trust --root trust/kr-root.json --at {AT}")
+    folder(f"verifier trust --verifier bank --trust kr.trust --root trust/published/root.json --at {AT}")
     folder(f"verifier request bank.inheritance --verifier bank --password-file password --at {AT} --out request.bin")
     frames = folder.json("qr encode request.bin --animated --out frames")["files"]
     if len(frames) > 3:
@@ -261,7 +261,7 @@ def test_frames_are_read_in_any_order_and_with_gaps(folder):
 
 
 def test_a_policy_that_needs_a_reference_date_says_so(folder):
-    folder(f"verifier trust --verifier bank --trust kr.trust --root trust/kr-root.json --at {AT}")
+    folder(f"verifier trust --verifier bank --trust kr.trust --root trust/published/root.json --at {AT}")
     request = f"verifier request bank.address-change --verifier bank --password-file password --at {AT} --out r.png"
     assert "reference date" in folder(f"{request} --reference-date 2026-01-01", code=2).stderr
     assert not (folder.folder / "r.png").exists()

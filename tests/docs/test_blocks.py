@@ -59,6 +59,7 @@ def hidden(tmp_path, monkeypatch):
         "world": world,
     }
     names["change_address"] = names["changed"].append
+    names["agency"] = world.issuer
     names["show_qr"] = lambda uri: scan(names, world, uri)
     names["scanned_offer"] = world.issuer.offer("resident.personal", subject="sample", at=world.at)
     names["scanned_request"] = world.request("bank.address-change").to_uri()

@@ -22,6 +22,8 @@ asks = {{ ko = "한 항목", en = "One claim" }}
 holder_binding = "required"
 [freshness]
 challenge = true
+[trust]
+max_age_hours = 720
 [status]
 required = true
 max_age_hours = 24
@@ -102,6 +104,7 @@ formats = ["dc+sd-jwt", "sd-cwt"]
 lifetime_days = 365
 freshness_days = 365
 holder_binding = "required"
+status = { suspendable = true, max_age_hours = 168 }
 retired_labels = []
 claims = [
   { path = "name", type = "string", label = 3, ko = "성명", en = "Name" },

@@ -22,6 +22,8 @@ asks = { ko = "세대주와 주소", en = "Head and address" }
 holder_binding = "required"
 [freshness]
 challenge = true
+[trust]
+max_age_hours = 720
 [status]
 required = true
 max_age_hours = 24

@@ -15,6 +15,12 @@ CASES = {
     "QR": (*range(1, 11), 12, 13, 14),
     "WS": (1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13),
     "KR": tuple(range(1, 7)),
+    "TR": (*range(1, 14), 16),
+    "ST": (*range(1, 12), 13, 14, 16, 17, 19),
+    "TF": tuple(range(1, 13)),
+    "OP": (1, 2, 3, 8, 9, 10, 11, 12),
+    "AR": (1, 2, 3, 4, 5, 8),
+    "LD": (4,),
 }
 """Numbers that are missing were given up when the list was written; they are never used again."""
 
@@ -37,7 +43,7 @@ def ids_in(source: str) -> set[str]:
 
 def test_no_hostile_case_is_without_a_test() -> None:
     found: set[str] = set()
-    for file in FOLDER.glob("test_*.py"):
+    for file in (*FOLDER.glob("test_*.py"), *FOLDER.parent.glob("hsm/test_*.py")):
         if file != Path(__file__):
             found |= ids_in(file.read_text(encoding="utf-8"))
     missing = [one for one in IDS if one not in found]

@@ -44,6 +44,7 @@ from vcred.qr.read import read_image
 from vcred.reasons import ReasonCode
 from vcred.receipt import Receipt
 from vcred.status import StatusList, build_status_token, parse_status_token
+from vcred.status.aggregation import build_aggregation, parse_aggregation
 from vcred.testing import World
 from vcred.trust import TrustBundle
 from vcred.trust.pack import read_pack, write_pack
@@ -228,6 +229,7 @@ def subjects() -> dict[str, Subject]:
         "IssuanceRequest.parse": Subject(parse=IssuanceRequest.parse, samples=[asked.to_bytes(), messages[8]]),
         "Delivery.parse": Subject(parse=Delivery.parse, samples=[delivered.to_bytes(), messages[9]]),
         "parse_status_token": Subject(parse=parse_status_token, samples=status),
+        "parse_aggregation": Subject(parse=parse_aggregation, samples=[build_aggregation(["https://a.example/1"])]),
         "StatusList.from_compressed": Subject(
             parse=lambda raw: StatusList.from_compressed(bits=2, compressed=raw),
             samples=[StatusList.build(bits=2, size=4096, values={5: 1}).compress()],
@@ -290,7 +292,7 @@ NAMES = [
     "decode_message", "qr.decode", "Reader.add", "read_image", "PresentationRequest.parse",
     "PresentationRequest.parse(str)", "Presentation.parse", "Receipt.parse", "Receipt.parse(str)", "Offer.parse",
     "Offer.parse(str)", "parse_offered", "parse_offered(str)", "IssuanceRequest.parse", "Delivery.parse",
-    "parse_status_token", "StatusList.from_compressed", "read_pack", "TrustBundle.loads", "TrustBundle.loads(root)",
+    "parse_status_token", "parse_aggregation", "StatusList.from_compressed", "read_pack", "TrustBundle.loads", "TrustBundle.loads(root)",
     "SeenState.parse", "VerificationPolicy.load", "Catalog.from_texts", "Catalog.from_texts(codes)", "read_certificate",
 ]  # fmt: skip
 

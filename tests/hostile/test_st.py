@@ -48,10 +48,8 @@ def bundle_with(town, *tokens, uri=CITY_LIST, **changes) -> TrustBundle:
 
 def raw_bundle(town, token, uri=CITY_LIST) -> TrustBundle:
     """A bundle whose status file for ``uri`` is ``token``, readable or not."""
-    builder = town.builder()
-    builder.add_status(town.city.status(uri=uri))
-    targets = builder.targets(at=AT - DAY) | {"status/0.cwt": token}
-    return TrustBundle.loads(town.sign(targets), root=town.root, seen=None)
+    raw = town.sign(town.builder().targets(at=AT - DAY), status={uri: token})
+    return TrustBundle.loads(raw, root=town.root, seen=None)
 
 
 def snapshot_of(town, values=None, **changes):
@@ -298,6 +296,21 @@ CONTAINERS = {
 def test_st_09_container(town, compressed):
     assert code(cwt(town, status_list={"bits": 1, "lst": compressed})) == "encoding"
     assert code(jwt(town, status_list={"bits": 1, "lst": b64u_encode(compressed)})) == "encoding"
+
+
+LARGE = zlib.compress(bytes(range(256)) * 8192)
+LARGE_CONTAINERS = {
+    "ST-09 large, truncated": LARGE[:-5],
+    "ST-09 large, bad Adler": LARGE[:-1] + bytes([LARGE[-1] ^ 1]),
+    "ST-09 large, trailing garbage": LARGE + b"\0",
+    "ST-09 large, twice": LARGE + LARGE,
+}
+
+
+@pytest.mark.parametrize("compressed", LARGE_CONTAINERS.values(), ids=LARGE_CONTAINERS)
+def test_st_09_what_is_wrong_after_the_first_megabyte(town, compressed):
+    assert StatusList.from_compressed(bits=1, compressed=LARGE).mapped
+    assert code(cwt(town, status_list={"bits": 1, "lst": compressed})) == "encoding"
 
 
 def test_st_09_empty_list(town):

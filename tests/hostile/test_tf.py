@@ -21,8 +21,10 @@ from vcred.keys import SoftwareSigner
 from vcred.reasons import ReasonCode
 from vcred.status import check_status
 from vcred.trust import SeenState, TrustBundle
+from vcred.trust.content import status_file
 from vcred.trust.pack import MAX_FILES, read_pack, write_pack
 from vcred.trust.publish import RoleKeys, new_root, single_key
+from vcred.trust.roles import add_signatures
 
 FAR = AT + 3650 * DAY
 
@@ -75,7 +77,7 @@ def test_tf_02_old_status_file_under_the_new_name(town):
         return read_pack(town.pack(builder, version=version))
 
     old, new = pack(1, 30), pack(2, 3)
-    name = "targets/status/0.cwt"
+    name = "targets/" + status_file(CITY_LIST)
     with pytest.raises(BundleSignature):
         loads(town, write_pack(new | {name: old[name]}))
 
@@ -118,12 +120,11 @@ def signed_targets(town, two_keys, change):
         metadata = Metadata.from_bytes(files[name])
         meta = MetaFile.from_data(1, files[below], ["sha256"])
         if member == "meta":
-            metadata.signed.meta = {below: meta}
+            metadata.signed.meta[below] = meta
         else:
             metadata.signed.snapshot_meta = meta
-        from vcred.trust.publish import _adapter
-
-        metadata.sign(_adapter(key))
+        metadata.signatures.clear()
+        add_signatures(metadata, [key])
         files[name] = metadata.to_bytes()
 
     again("snapshot.json", "meta", all_else, "targets.json")
@@ -343,7 +344,7 @@ def test_tf_11_every_file_edited_one_by_one(town):
 
 def test_tf_11_file_that_nothing_signed(town):
     files = read_pack(town.pack())
-    for name in ("targets/policies/own.toml", "README", "2.root.json", "targets/status/9.cwt"):
+    for name in ("targets/policies/own.toml", "README", "2.root.json", "targets/status/9.cwt", "other.json"):
         with pytest.raises(BundleSignature):
             loads(town, write_pack(files | {name: b"x"}))
 

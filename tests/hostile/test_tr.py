@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tests.desk import AT as DESK_AT
+from tests.desk import Desk, asked, codes
 from tests.trust_town import AT, CITY, DAY, NOW, Town, refusal, resolve
 from vcred.errors import BundleSignature, RefusedError, TrustError
 from vcred.keys import SoftwareSigner
-from vcred.reasons import ReasonCode
-from vcred.trust import Purpose, TrustBundle, Withdrawal, WithdrawalReason, build_intermediate, build_root, verify_chain
+from vcred.reasons import Outcome, ReasonCode
+from vcred.trust import (
+    Purpose,
+    TrustBundle,
+    Withdrawal,
+    WithdrawalReason,
+    build_intermediate,
+    build_root,
+    read_certificate,
+    verify_chain,
+    x509_hash,
+)
 from vcred.trust.profile import MAX_CERTIFICATE_BYTES
 from vcred.trust.publish import new_root, single_key
+from vcred.trust.x509 import _read
 
 NAME = {"ko": "가람시 (가상)", "en": "Garam City (fictitious)"}
 ISSUER_USAGE = (x509.ObjectIdentifier(Purpose.ISSUER.eku),)
@@ -155,6 +170,13 @@ def test_tr_04_document_signer_that_outlives_its_root_is_not_made(town):
         town.city.certify(SoftwareSigner.generate(), end=AT + 4000 * DAY)
 
 
+def test_tr_04_document_signer_that_outlives_its_root_is_not_published(town):
+    long_lived = leaf(town, end=AT + 5000 * DAY)
+    builder = town.builder(city={"signers": [[long_lived]]})
+    with pytest.raises(ValueError, match="outlives a certificate above it"):
+        builder.build(version=1, roots=[town.root], signers=[town.key], at=AT, expires=AT + DAY)
+
+
 def test_tr_04_document_signer_that_outlives_its_root_ends_with_it(town, bundle):
     long_lived = leaf(town, end=AT + 5000 * DAY)
     late = AT + 3500 * DAY
@@ -177,6 +199,37 @@ def test_tr_05_extended_key_usage(town, bundle, ekus):
     assert code_of(bundle, leaf(town, ekus=ekus)) == "chain"
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        x509.DNSName("garam.example"),
+        x509.RFC822Name("office@garam.example"),
+        x509.IPAddress(IPv4Address("192.0.2.7")),
+        x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4")),
+        x509.UniformResourceIdentifier("https://court.example/issuer"),
+    ],
+    ids=lambda name: f"TR-05 {type(name).__name__}",
+)
+def test_tr_05_a_signer_is_named_once(town, bundle, other):
+    for names in ((*CITY_ALONE, other), (other, *CITY_ALONE)):
+        assert code_of(bundle, leaf(town, names=names)) == "chain"
+    assert code_of(bundle, leaf(town, names=(other,))) in ("chain", "issuer")
+
+
+def test_tr_05_readers_certificate_never_signs_a_credential(town, bundle):
+    assert code_of(bundle, town.bank) == "chain"
+    # Not under a root that certifies signers either, and not by the same key with a signer's certificate.
+    reader = (x509.ObjectIdentifier(Purpose.READER.eku),)
+    assert code_of(bundle, leaf(town, ekus=reader)) == "chain"
+    assert code_of(bundle, town.city.certify(town.bank_key)) == "chain"
+    # And a root of readers certifies no signer.
+    theirs = leaf(town, issuer=town.reader_root, issuer_key=town.reader_root_key.crypto)
+    builder = town.builder()
+    entry = {"id": "https://desks.example/readers", "purpose": Purpose.READER, "anchors": [town.reader_root]}
+    builder.add_authority(**town.city.entry(signers=[], types=[], status_uris=[], **entry))
+    assert code_of(town.bundle(builder), theirs) == "untrusted"
+
+
 def test_tr_05_ca_restricted_to_another_purpose(town, bundle):
     key = ec.generate_private_key(ec.SECP256R1())
     other = (x509.ObjectIdentifier(Purpose.READER.eku),)
@@ -193,6 +246,50 @@ def test_tr_06_300_certificates_are_refused_before_any_is_parsed(town):
     with pytest.raises(RefusedError, match="300 certificates") as caught:
         verify_chain(junk, [town.city.root], purpose=Purpose.ISSUER, at=AT)
     assert caught.value.code is ReasonCode.CHAIN
+
+
+def looks():
+    """How many certificates were looked at so far, parsed or known."""
+    counts = _read.cache_info()
+    return counts.hits + counts.misses
+
+
+def same_name(town, count):
+    """CAs of one name and one root, each with a key of its own."""
+    span = {"not_before": AT - 20 * DAY, "not_after": AT + 20 * DAY}
+    keys = [SoftwareSigner.generate() for _ in range(count)]
+    above = {"issuer": town.city.root, "issuer_signer": town.city.root_key}
+    return keys, [build_intermediate(key.public_key, name=NAME, **above, **span) for key in keys]
+
+
+def test_tr_06_300_intermediates_of_one_name_are_refused_unread(town, bundle):
+    keys, cas = same_name(town, 300)
+    end = leaf(town, issuer=cas[0], issuer_key=keys[0].crypto)
+    before = looks()
+    assert code_of(bundle, end, *cas) == "chain"
+    assert refusal(lambda: verify_chain([end, *cas], [town.city.root], purpose=Purpose.ISSUER, at=AT)) == "chain"
+    assert looks() == before
+    # As many as a chain may have are looked at a few times each, and only the right one in the right place is taken.
+    for chain in ((end, cas[1], cas[2], cas[0]), (end, cas[0], cas[1], cas[2]), (end, cas[1])):
+        before = looks()
+        assert code_of(bundle, *chain) == "chain"
+        assert looks() - before <= 3 * len(chain)
+    assert resolve(bundle, x5c=(end, cas[0])).authority.id == CITY
+
+
+def test_tr_06_a_chain_is_compared_with_roots_of_its_own_name_only(town):
+    builder = town.builder()
+    for number in range(40):
+        key = SoftwareSigner.generate()
+        name = {"ko": f"{number}호 기관 (가상)", "en": f"Agency {number} (fictitious)"}
+        root = build_root(key, name=name, not_before=AT - DAY, not_after=AT + DAY)
+        entry = {"id": f"https://agency{number}.example/issuer", "name": name, "anchors": [root], "signers": []}
+        builder.add_authority(**town.city.entry(status_uris=[], **entry))
+    bundle = town.bundle(builder)
+    stranger = leaf(town, issuer_key=ec.generate_private_key(ec.SECP256R1()))
+    before = looks()
+    assert code_of(bundle, stranger) == "untrusted"
+    assert looks() - before <= 4
 
 
 def test_tr_06_a_spare_intermediate_is_refused(town, bundle):
@@ -366,6 +463,48 @@ def test_tr_13_leaked_root_takes_presented_signers_with_it(town):
         "withdrawn": [Withdrawal(kid=town.city.root_key.public_key.kid, at=NOW, reason=WithdrawalReason.COMPROMISED)]
     }
     assert code_of(town.bundle(town.builder(city=entry)), leaf(town)) == "key_withdrawn"
+
+
+def test_tr_13_key_that_leaked_elsewhere_is_denied_here_too(town):
+    denied = {"withdrawn": withdrawn(town.city, WithdrawalReason.COMPROMISED, days=1)}
+    bundle = town.bundle(town.builder(court=denied))
+    assert code_of(bundle, town.city.signer) == "key_withdrawn"
+    assert code_of(bundle, town.city.certify(town.city.key, end=AT + DAY)) == "key_withdrawn"
+    fine = leaf(town)
+    assert resolve(bundle, x5c=(fine,)).authority.id == CITY
+
+
+def test_tr_13_reader_whose_key_leaked_is_refused(town):
+    kid = read_certificate(town.bank, "reader").key.kid
+    gone = [Withdrawal(kid=kid, at=NOW, reason=WithdrawalReason.COMPROMISED)]
+    client_id = "x509_hash:" + x509_hash(town.bank)
+    assert town.bundle().resolve_reader(client_id=client_id, x5c=(), at=AT).registered
+    bundle = town.bundle(town.builder(city={"withdrawn": gone}))
+    for x5c in ((), (town.bank,)):
+        found = refusal(lambda x5c=x5c: bundle.resolve_reader(client_id=client_id, x5c=x5c, at=AT))
+        assert found == "key_withdrawn"
+    again = town.reader(town.bank_key, end=AT + DAY)  # another certificate of the same key
+    stranger = "x509_hash:" + x509_hash(again)
+    assert refusal(lambda: bundle.resolve_reader(client_id=stranger, x5c=(again,), at=AT)) == "key_withdrawn"
+
+
+def test_tr_13_warm_verifier_refuses_a_leaked_key_with_the_first_new_bundle():
+    desk = Desk()
+    verifier = desk.verifier()
+    certificate = desk.certificate("resident.personal")
+
+    def verdict():
+        request = asked(verifier, "sd-cwt", policy="bank.address-change")
+        answer = desk.present(request, {"residence-1": ("sd-cwt", certificate)})
+        return verifier.verify(answer, request=request, at=DESK_AT)
+
+    for _ in range(2):
+        assert verdict().reasons == ()
+    gone = [Withdrawal(kid=desk.key.public_key.kid, at=0, reason=WithdrawalReason.COMPROMISED)]
+    verifier.trust = desk.bundle(withdrawn=gone, with_status=False)
+    result = verdict()
+    assert result.outcome is Outcome.REJECTED
+    assert "key_withdrawn" in codes(result)
 
 
 def test_tr_13_superseded_key_keeps_what_it_signed_before(town):

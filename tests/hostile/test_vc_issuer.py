@@ -130,6 +130,17 @@ def test_vc_12_test_authority_under_a_production_bundle(town):
         assert resolve(trial, **way).test
 
 
+def test_vc_12_status_list_of_a_test_authority_under_a_production_bundle(town):
+    for key in (town.city.status_key, town.city.key):
+        for production, usable in ((True, False), (False, True)):
+            builder = town.builder(city={"test": True}, production=production)
+            builder.add_status(town.city.status(key=key))
+            bundle = town.bundle(builder)
+            assert (bundle.status_list(town.city.list_uri) is not None) is usable
+            if not usable:
+                assert "test_key" in bundle.status_problem(town.city.list_uri).detail
+
+
 def test_vc_14_issued_outside_the_validity_of_the_signer(town, bundle):
     first, last = AT - 300 * DAY, AT + 300 * DAY
     for way in how(town.city):

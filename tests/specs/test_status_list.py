@@ -93,3 +93,19 @@ def test_the_referenced_token_is_revoked(tokens, form):
     assert caught.value.code is ReasonCode.REVOKED
     good = StatusReference(uri=token.uri, index=1)
     assert check_status(good, snapshot, max_age=timedelta(days=1), at=at).age == timedelta(hours=1)
+
+
+def test_the_status_members_of_the_referenced_tokens(tokens):
+    from vcred.formats import _cwt_claims, _registered
+    from vcred.formats._cose import parse_sign1
+
+    cwt = parse_sign1(bytes.fromhex(tokens["referenced_token_cwt"]["cose_hex"]), path="")
+    claims = decode(cwt.payload, "", max_bytes=1 << 16)
+    jws = tokens["referenced_token_sd_jwt"]["sd_jwt"].partition("~")[0]
+    payload = json.loads(b64u_decode(jws.split(".")[1], ""))
+    expected = StatusReference(uri="https://example.com/statuslists/1", index=0)
+    assert _cwt_claims._status(claims[65535], "") == expected
+    assert _registered._status(payload["status"]) == expected
+    assert _registered._status(tokens["referenced_jwt_payload"]["status"]) == expected
+    for raw in raw_tokens(tokens).values():
+        assert parse_status_token(raw).status_list.get(0) == tokens["expected_status_of_index_0"]

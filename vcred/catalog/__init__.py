@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vcred.catalog.collection import Catalog
     from vcred.catalog.linter import lint
     from vcred.catalog.state import ClaimState
-    from vcred.catalog.types import CertificateType, ClaimSpec, IssueOption, OptionValue, Variant
+    from vcred.catalog.types import CertificateType, ClaimSpec, IssueOption, OptionValue, TypeStatus, Variant
 
 __all__ = [
     "Catalog",
@@ -26,6 +26,7 @@ __all__ = [
     "CodeValue",
     "IssueOption",
     "OptionValue",
+    "TypeStatus",
     "Variant",
     "lint",
 ]
@@ -39,6 +40,7 @@ _HOMES = {
     "CodeValue": "codes",
     "IssueOption": "types",
     "OptionValue": "types",
+    "TypeStatus": "types",
     "Variant": "types",
     "lint": "linter",
 }

@@ -29,6 +29,9 @@ _TEXTS: Mapping[str, Mapping[str, Any]] = {
         "law": "Legal basis",
         "type": "Type",
         "formats": "Formats",
+        "status": "It can be {0}. Go by status lists of at most {1} hours.",
+        "revocable": "revoked, not suspended",
+        "suspendable": "revoked, suspended and reinstated",
         "lifetime": "The credential is valid for {0} days; receivers usually accept it for {1}.",
         "variants": "Variants",
         "options": "Chosen at issue",
@@ -62,6 +65,9 @@ _TEXTS: Mapping[str, Mapping[str, Any]] = {
         "law": "근거 법령",
         "type": "종류",
         "formats": "형식",
+        "status": "{0}할 수 있습니다. 상태 목록은 {1}시간까지 된 것을 씁니다.",
+        "revocable": "폐기만",
+        "suspendable": "폐기하고, 정지하고, 정지를 해제",
         "lifetime": "증명서의 유효기간은 {0}일이며, 받는 곳은 보통 발급 후 {1}일까지 받아 줍니다.",
         "variants": "구분",
         "options": "발급할 때 고르는 것",
@@ -117,6 +123,7 @@ def _section(kind: CertificateType, lang: str, texts: _Texts) -> Iterator[str]:
     yield f"- {texts['type']}: `{kind.vct}`, `{kind.doctype}`"
     yield f"- {texts['formats']}: {', '.join(f'`{one}`' for one in kind.formats)}"
     yield f"- {texts['lifetime'].format(kind.lifetime_days, kind.freshness_days)}"
+    yield f"- {_status_line(kind, texts)}"
     if kind.variants:
         yield f"- {texts['variants']}: {', '.join(f'`{one.id}` {one.name(lang)}' for one in kind.variants)}"
     if kind.options:
@@ -126,6 +133,12 @@ def _section(kind: CertificateType, lang: str, texts: _Texts) -> Iterator[str]:
         yield ""
     yield from (f"### {texts['claims']}", "")
     yield from _table(texts["columns_claims"], (_claim_row(spec, lang, texts) for spec in kind.walk()))
+
+
+def _status_line(kind: CertificateType, texts: _Texts) -> str:
+    hours = int(kind.status.max_age.total_seconds()) // 3600
+    line: str = texts["status"].format(texts["suspendable" if kind.status.suspendable else "revocable"], hours)
+    return line
 
 
 def _option_row(option: IssueOption, lang: str, texts: _Texts) -> Sequence[str]:

@@ -7,6 +7,7 @@ a type that loads can be issued; ``vcred.catalog.lint`` adds what needs its samp
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from vcred.catalog.check import check
@@ -14,7 +15,7 @@ from vcred.catalog.codes import CodeList, CodeValue
 from vcred.catalog.derive import Derivation
 from vcred.catalog.effects import Coarsen, Condition, Drop, Newer, Rows
 from vcred.catalog.reader import Table
-from vcred.catalog.types import CertificateType, ClaimSpec, IssueOption, OptionValue, Variant
+from vcred.catalog.types import CertificateType, ClaimSpec, IssueOption, OptionValue, TypeStatus, Variant
 from vcred.catalog.values import TYPES
 from vcred.claims import ClaimPath
 from vcred.errors import CatalogError
@@ -127,9 +128,18 @@ def _head(root: Table) -> dict[str, Any]:
         "lifetime_days": root.integer("lifetime_days", 1, 36600),
         "freshness_days": root.integer("freshness_days", 1, 36600),
         "holder_binding": root.one_of("holder_binding", ("required", "bearer_ok")),
+        "status": _status(root.table("status")),
         "retired_labels": root.texts("retired_labels"),
         "sample_date": sample_date,
     }
+
+
+def _status(table: Table) -> TypeStatus:
+    status = TypeStatus(
+        suspendable=table.yes_no("suspendable"), max_age=timedelta(hours=table.integer("max_age_hours", 1, 24 * 366))
+    )
+    table.close()
+    return status
 
 
 def _code_lists(codes: Table) -> dict[str, CodeList]:

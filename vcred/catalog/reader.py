@@ -77,6 +77,14 @@ class Table:
             return low
         return value
 
+    def yes_no(self, key: str) -> bool:
+        """A required true or false."""
+        value = self.raw(key)
+        if not isinstance(value, bool):
+            self.error(key, "must be true or false")
+            return False
+        return value
+
     def day(self, key: str) -> date | None:
         """An optional date."""
         value = self.raw(key)

@@ -17,13 +17,13 @@ from vcred.formats.base import LabelMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import date
+    from datetime import date, timedelta
 
     from vcred.catalog.codes import CodeList
     from vcred.catalog.derive import Derivation
     from vcred.catalog.effects import Effect
 
-__all__ = ["CertificateType", "ClaimSpec", "ClaimState", "IssueOption", "OptionValue", "Variant"]
+__all__ = ["CertificateType", "ClaimSpec", "ClaimState", "IssueOption", "OptionValue", "TypeStatus", "Variant"]
 
 ISSUED_ON, VARIANT, OPTIONS = "issuedOn", "variant", "options"
 PLAIN_LABELS = {ISSUED_ON: 0, VARIANT: 1, OPTIONS: 2}
@@ -138,6 +138,18 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TypeStatus:
+    """How the status of a type's credentials is kept.
+
+    ``suspendable``: whether they can be suspended and reinstated; otherwise they are valid or revoked for ever, and
+    one bit says it. ``max_age``: how old a status list a receiver should still go by, at most.
+    """
+
+    suspendable: bool
+    max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateType:
     """A certificate kind. ``file`` is where it was read; ``facts`` are record fields that are never issued.
 
@@ -157,6 +169,7 @@ class CertificateType:
     lifetime_days: int
     freshness_days: int
     holder_binding: str
+    status: TypeStatus
     claims: tuple[ClaimSpec, ...]
     facts: tuple[ClaimSpec, ...]
     options: tuple[IssueOption, ...]

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vcred._files import write_whole
 from vcred.cli._errors import Failure
 from vcred.cli._texts import LANG
-from vcred.errors import Locked, MalformedError, StoreError
+from vcred.errors import MalformedError, StoreError
 from vcred.formats._wire import parse_json
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["MAX_FILE", "locked", "make_folder", "read", "read_object", "refuse_existing", "write"]
+__all__ = ["MAX_FILE", "make_folder", "read", "read_object", "refuse_existing", "write"]
 
 MAX_FILE = 64 * 1024 * 1024
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
@@ -32,22 +28,7 @@ def write(path: Path, content: bytes, *, force: bool = False, private: bool = Fa
     path.parent.mkdir(parents=True, exist_ok=True)
     if not force:
         refuse_existing(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            if not private:
-                os.fchmod(file.fileno(), 0o666 & ~_umask())
-            file.flush()
-            os.fsync(file.fileno())
-        if force:
-            temporary.replace(path)
-        else:
-            _name_once(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+    write_whole(path, content, private=private, put=Path.replace if force else _name_once)
     return path
 
 
@@ -84,22 +65,6 @@ def read_object(path: Path, *members: str) -> dict[str, Any]:
     return value
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Work on ``folder`` alone. Raises ``Locked`` while another process does; the system lets go of a dead one's."""
-    import fcntl
-
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Locked(f"{folder}: another process works here") from None
-        yield
-    finally:
-        os.close(handle)
-
-
 def _name_once(temporary: Path, path: Path) -> None:
     try:
         os.link(temporary, path)
@@ -115,17 +80,3 @@ def _name_once(temporary: Path, path: Path) -> None:
 def _exists(path: Path) -> Failure:
     text = "이미 있습니다: 덮어쓰려면 --force" if LANG.get() == "ko" else "exists already: --force overwrites it"
     return Failure(f"{path}: {text}", kind="exists", file=str(path))
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,45 +1,64 @@
 """An issuer's folder: keys, certificates, settings and the store, and how an ``Issuer`` is made of them.
 
-``root.key`` and ``root.pem`` (used by ``issuer init`` only; keep the key elsewhere afterwards), ``document-signer.key``
-and ``.pem``, ``issuer.json`` (settings), ``authority.json`` (for the maker of the trust bundle), ``issuer.db``.
+``root.key`` and ``root.pem`` (used by ``issuer init`` and ``issuer rotate`` only; keep the key elsewhere in between),
+``issuer.json`` (settings), ``authority.json`` (for the maker of the trust bundle), ``issuer.db``; and for each signer a
+``.pem`` with its certificate and, unless it is in a device, a ``.key``. The settings say which signer is at work, and
+which is the next: changing over is one file written in one step.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vcred.cli._files import make_folder, read_object, refuse_existing, write
 from vcred.errors import CatalogError, SigningError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from vcred.keys import PublicKey
+    from issuer import Issuer, IssuerStore
+    from vcred.keys import PublicKey, Signer
     from vcred.trust import Authority
 
-__all__ = ["CHAIN", "KEY", "SETTINGS", "STORE", "Settings", "Unopened", "make", "settings"]
+__all__ = [
+    "AUTHORITY",
+    "ROOT_CHAIN",
+    "ROOT_KEY",
+    "SIGNER_DAYS",
+    "SKEW",
+    "KeyPlace",
+    "Settings",
+    "certificate_key",
+    "load_place",
+    "make",
+    "opened",
+    "save",
+    "settings",
+    "store_of",
+]
 
-KEY, CHAIN, SETTINGS, STORE = "document-signer.key", "document-signer.pem", "issuer.json", "issuer.db"
-_ROOT_YEARS, _SIGNER_DAYS = 20, 3650 + 730
-_SKEW = timedelta(hours=1)  # another machine's clock may be a little behind
+AUTHORITY, ROOT_KEY, ROOT_CHAIN, SETTINGS, STORE = "authority.json", "root.key", "root.pem", "issuer.json", "issuer.db"
+SIGNER_DAYS = 3650 + 730
+SKEW = timedelta(hours=1)
+"""Another machine's clock may be a little behind."""
+
+_ROOT_YEARS = 20
+_FIRST = {"key": "file:document-signer.key", "chain": "document-signer.pem"}
+_MEMBERS = ("format", "id", "name", "types", "status_uri", "copies")
+_ROLES = ("signer", "next_signer", "status_signer", "next_status_signer")
 
 
-class Unopened:
-    """The document signer for commands that sign nothing: its public key from the certificate, and no more."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPlace:
+    """Where a signer's key is (a URI; a ``file:`` without a leading ``/`` is in the folder) and its certificate."""
 
-    def __init__(self, folder: Path) -> None:
-        from vcred.cli._describe import pem_chain
-        from vcred.trust import read_certificate
-
-        self.public_key: PublicKey = read_certificate(pem_chain(folder / CHAIN)[0], str(folder / CHAIN)).key
-
-    def sign(self, message: bytes) -> bytes:  # noqa: ARG002 - the protocol's
-        """Raises ``SigningError``."""
-        raise SigningError("the key of the document signer is not open in this command")
+    key: str = field(repr=False)
+    chain: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +70,21 @@ class Settings:
     types: tuple[str, ...]
     status_uri: str
     copies: int
+    signer: KeyPlace
+    next_signer: KeyPlace | None = None
+    status_signer: KeyPlace | None = None
+    next_status_signer: KeyPlace | None = None
+
+
+class _Unopened:
+    """The key of a command that does not sign with it: its public half from the certificate, and no more."""
+
+    def __init__(self, public_key: PublicKey) -> None:
+        self.public_key = public_key
+
+    def sign(self, message: bytes) -> bytes:  # noqa: ARG002 - the protocol's
+        """Raises ``SigningError``."""
+        raise SigningError("the key of this signer is not open in this command")
 
 
 def make(
@@ -67,7 +101,6 @@ def make(
     """Make the folder. Returns the root certificate. ``CatalogError`` for an unknown type."""
     from vcred.catalog import Catalog
     from vcred.cli._describe import dump, pem
-    from vcred.formats._wire import dump_json
     from vcred.keys import SoftwareSigner
     from vcred.trust import Purpose, build_root, build_signer
 
@@ -75,10 +108,11 @@ def make(
     for code in types:
         if code not in catalog:
             raise CatalogError("catalog", code, "there is no such certificate type")
-    refuse_existing(folder / KEY, folder / CHAIN, folder / SETTINGS)
+    first = KeyPlace(**_FIRST)
+    refuse_existing(_key_file(folder, first), folder / first.chain, folder / SETTINGS)
     root_key, key = SoftwareSigner.generate(), SoftwareSigner.generate()
     end = at + timedelta(days=365 * _ROOT_YEARS)
-    root = build_root(root_key, name=name, not_before=at - _SKEW, not_after=end)
+    root = build_root(root_key, name=name, not_before=at - SKEW, not_after=end)
     leaf = build_signer(
         key.public_key,
         purpose=Purpose.ISSUER,
@@ -86,35 +120,143 @@ def make(
         name=name,
         issuer=root,
         issuer_signer=root_key,
-        not_before=at - _SKEW,
-        not_after=at + timedelta(days=_SIGNER_DAYS),
+        not_before=at - SKEW,
+        not_after=at + timedelta(days=SIGNER_DAYS),
     )
-    made = Settings(id=id, name=name, types=tuple(types), status_uri=f"{id.rstrip('/')}/status/", copies=copies)
-    entry = _authority(made, root, leaf, valid=(at - _SKEW, end), test=not production)
-    body = {"format": 1, "id": id, "name": dict(name), "types": list(types), "status_uri": made.status_uri}
+    status_uri = f"{id.rstrip('/')}/status/"
+    made = Settings(id=id, name=name, types=tuple(types), status_uri=status_uri, copies=copies, signer=first)
+    entry = _authority(made, root, leaf, valid=(at - SKEW, end), test=not production)
     make_folder(folder)
-    write(folder / "root.key", root_key.to_pem(password=password), private=True)
-    write(folder / "root.pem", pem(root))
-    write(folder / KEY, key.to_pem(password=password), private=True)
-    write(folder / CHAIN, pem(leaf))
-    write(folder / "authority.json", dump(entry))
-    write(folder / SETTINGS, dump_json(body | {"copies": copies}))
+    write(folder / ROOT_KEY, root_key.to_pem(password=password), private=True)
+    write(folder / ROOT_CHAIN, pem(root))
+    write(_key_file(folder, first), key.to_pem(password=password), private=True)
+    write(folder / first.chain, pem(leaf))
+    write(folder / AUTHORITY, dump(entry))
+    save(folder, made, force=False)
     return root
 
 
 def settings(folder: Path) -> Settings:
-    """What ``issuer.json`` says. Raises ``StoreError``."""
-    body = read_object(folder / SETTINGS, "format", "id", "name", "types", "status_uri", "copies")
-    texts = [body["id"], body["status_uri"], *body["types"], *body["name"].values()]
-    if body["format"] != 1 or not all(isinstance(one, str) for one in texts) or type(body["copies"]) is not int:
-        raise StoreError(f"{folder / SETTINGS}: not the settings of an issuer")
+    """What ``issuer.json`` says; the first format, which had one signer, is read as well. Raises ``StoreError``."""
+    path = folder / SETTINGS
+    try:
+        body = read_object(path, *_MEMBERS, *_ROLES)
+    except StoreError:
+        body = read_object(path, *_MEMBERS) | dict.fromkeys(_ROLES) | {"signer": _FIRST}
+        expected = 1
+    else:
+        expected = 2
+    try:
+        texts = [body["id"], body["status_uri"], *body["types"], *body["name"].values()]
+        places = {role: None if body[role] is None else KeyPlace(**body[role]) for role in _ROLES}
+    except (AttributeError, TypeError):
+        raise StoreError(f"{path}: not the settings of an issuer") from None
+    signer = places.pop("signer")
+    texts += [text for place in (signer, *places.values()) if place is not None for text in (place.key, place.chain)]
+    proper = body["format"] == expected and type(body["copies"]) is int and all(isinstance(one, str) for one in texts)
+    if not proper or signer is None:
+        raise StoreError(f"{path}: not the settings of an issuer")
     return Settings(
         id=body["id"],
         name=body["name"],
         types=tuple(body["types"]),
         status_uri=body["status_uri"],
         copies=body["copies"],
+        signer=signer,
+        **places,
     )
+
+
+def save(folder: Path, known: Settings, *, force: bool = True) -> None:
+    """Write the settings, in one step."""
+    from vcred.formats._wire import dump_json
+
+    places: dict[str, Any] = {}
+    for role in _ROLES:
+        place: KeyPlace | None = getattr(known, role)
+        places[role] = None if place is None else {"key": place.key, "chain": place.chain}
+    body = {
+        "format": 2,
+        "id": known.id,
+        "name": dict(known.name),
+        "types": list(known.types),
+        "status_uri": known.status_uri,
+        "copies": known.copies,
+    }
+    write(folder / SETTINGS, dump_json(body | places), force=force)
+
+
+def load_place(folder: Path, place: KeyPlace, password_file: Path | None) -> Signer:
+    """The signer, its password or PIN asked for before anything is locked for a transaction. ``SigningError``."""
+    from vcred.cli._secrets import ask, load_key, text_of
+    from vcred.keys import load_signer
+
+    if place.key.startswith("file:"):
+        return load_key(_key_file(folder, place), password_file)
+    return load_signer(
+        place.key,
+        secret=lambda _: text_of(password_file) if password_file else ask("키 장치의 PIN", "PIN of the key device"),
+    )
+
+
+def certificate_key(folder: Path, place: KeyPlace) -> PublicKey:
+    """The public key in a signer's certificate."""
+    from vcred.cli._describe import pem_chain
+    from vcred.trust import read_certificate
+
+    path = folder / place.chain
+    return read_certificate(pem_chain(path)[0], str(path)).key
+
+
+@contextmanager
+def opened(
+    folder: Path,
+    *,
+    records: Path | None = None,
+    signs: str | None = None,
+    password_file: Path | None = None,
+) -> Iterator[Issuer]:
+    """The issuer of the folder. ``signs`` is what this command signs, "certificates" or "lists", with a key opened."""
+    from issuer import Issuer, IssuerProfile
+    from vcred.catalog import Catalog
+    from vcred.cli._describe import pem_chain
+    from vcred.cli._records import source
+
+    known = settings(folder)
+    lists = known.status_signer
+    at_work = known.signer if signs == "certificates" or lists is None else lists
+
+    def signer_of(place: KeyPlace) -> Signer:
+        if signs is not None and place is at_work:
+            return load_place(folder, place, password_file)
+        return _Unopened(certificate_key(folder, place))
+
+    profile = IssuerProfile(
+        id=known.id,
+        signer=signer_of(known.signer),
+        chain=pem_chain(folder / known.signer.chain),
+        status_uri=known.status_uri,
+        copies=known.copies,
+        types=frozenset(known.types),
+        aggregation_uri=f"{known.status_uri}aggregation" if known.status_uri else "",
+    )
+    if lists is not None:
+        profile = replace(profile, status_signer=signer_of(lists), status_chain=pem_chain(folder / lists.chain))
+    with store_of(folder) as store:
+        yield Issuer(profile, records=source(records), catalog=Catalog.builtin(), store=store)
+
+
+@contextmanager
+def store_of(folder: Path) -> Iterator[IssuerStore]:
+    """The store of the folder."""
+    from issuer import IssuerStore
+
+    with IssuerStore(folder / STORE) as store:
+        yield store
+
+
+def _key_file(folder: Path, place: KeyPlace) -> Path:
+    return folder / place.key.removeprefix("file:")
 
 
 def _authority(made: Settings, root: bytes, leaf: bytes, *, valid: tuple[datetime, datetime], test: bool) -> Authority:

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from vcred.freshness import Freshness
     from vcred.reasons import Reason
 
 __all__ = [
     "COLOURS",
     "age_text",
     "console",
+    "freshness_lines",
     "moment_text",
     "outcome_text",
     "plain",
@@ -97,14 +99,16 @@ def reason_lines(reasons: Iterable[Reason], lang: str) -> list[Text]:
 
 def age_text(age: timedelta | None, lang: str) -> str:
     """An age as text: never a colour."""
+    from vcred import freshness
+
     if age is None:
         return "모름" if lang == "ko" else "unknown"
-    seconds = max(int(age.total_seconds()), 0)
-    for size, ko, en in ((86400, "일", "days"), (3600, "시간", "hours"), (60, "분", "minutes")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count}{ko} 전" if lang == "ko" else f"{count} {en if count > 1 else en[:-1]} ago"
-    return "방금" if lang == "ko" else "just now"
+    return freshness.age_text(age, lang)
+
+
+def freshness_lines(found: Iterable[Freshness], lang: str) -> list[Text]:
+    """How old trust and status are and why that is good or not, each sentence once."""
+    return [plain(line) for line in dict.fromkeys(one.text(lang) for one in found)]
 
 
 def moment_text(seconds: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcred.cli._command import option
-from vcred.cli._files import read, write
+from vcred.cli._files import read
 from vcred.errors import TrustError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vcred.cli._command import Run
     from vcred.trust import TrustBundle
 
-__all__ = ["BUNDLE", "ROOT", "keep", "load", "naming", "report", "trust_options", "update"]
+__all__ = ["BUNDLE", "ROOT", "SEEN", "keep", "line", "load", "naming", "pinned", "report", "trust_options", "update"]
 
 BUNDLE, ROOT, SEEN = "kr.trust", "kr-root.json", "trust.seen"
 """Names in the folder of a wallet or a verifier."""
@@ -37,19 +37,22 @@ def click_path() -> Any:
 
 
 def load(trust: Path | None, root: Path | None, home: Path | None) -> TrustBundle:
-    """The bundle. In a folder that has one, what was seen is remembered in the folder. Raises ``TrustError``."""
-    from vcred.trust import TrustBundle
+    """The bundle with the newer status lists beside it. In a folder that has one, what was seen is remembered there.
+
+    Raises ``TrustError``.
+    """
+    from vcred.trust.overlay import load_current
 
     bundle = trust or (home / BUNDLE if home and (home / BUNDLE).exists() else None)
-    pinned = root or (home / ROOT if home and (home / ROOT).exists() else None)
-    if bundle is None or pinned is None:
+    root_file = root or (home / ROOT if home and (home / ROOT).exists() else None)
+    if bundle is None or root_file is None:
         raise TrustError("no trust bundle: give --trust BUNDLE and --root ROOT")
-    with naming(bundle, pinned):
-        return TrustBundle.load(bundle, root=pinned, seen=None if home is None else home / SEEN)
+    with naming(bundle, root_file):
+        return load_current(bundle, root=root_file, seen=None if home is None else home / SEEN)
 
 
 @contextmanager
-def naming(*files: Path) -> Iterator[None]:
+def naming(*files: Path | str) -> Iterator[None]:
     """Put the first of ``files`` in front of an error that names none of them."""
     try:
         yield
@@ -59,29 +62,40 @@ def naming(*files: Path) -> Iterator[None]:
         raise type(error)(f"{files[0]}: {error}") from error
 
 
-def keep(trust: Path | None, root: Path | None, home: Path, *, force: bool) -> None:
-    """Copy a verified bundle and its root into ``home``, so that later commands need no options."""
+def keep(trust: Path | None, root: Path | None, home: Path) -> None:
+    """Put a bundle and its root, if they are given, into ``home``, so that later commands need no options."""
     if trust is None and root is None:
         return
     if trust is None or root is None:
         raise TrustError("--trust and --root go together")
-    load(trust, root, home)
-    write(home / ROOT, read(root), force=force)
-    write(home / BUNDLE, read(trust), force=force)
+    update(trust, root, home)
 
 
 def update(trust: Path | None, root: Path | None, home: Path) -> TrustBundle:
     """Take a newer bundle into ``home``. The root stays the one that is pinned there; without one, ``root`` is."""
+    from vcred.trust.install import install
+    from vcred.trust.overlay import overlay_folder, prune_status, with_overlay
+
     if trust is None:
         raise TrustError("--trust says which bundle to take")
-    pinned = home / ROOT
-    if not pinned.exists():
-        if root is None:
-            raise TrustError("--root says which root to pin")
-        write(pinned, read(root))
-    bundle = load(trust, pinned, home)
-    write(home / BUNDLE, read(trust), force=True)
-    return bundle
+    bundle = home / BUNDLE
+    with naming(trust):
+        done = install(read(trust), bundle=bundle, root=read(pinned(root, home)), seen=home / SEEN, pin=home / ROOT)
+    folder = overlay_folder(bundle)
+    prune_status(done.after, folder)
+    return with_overlay(done.after, folder)
+
+
+def pinned(root: Path | None, home: Path) -> Path:
+    """The root file to work with: the given one (``install`` compares it with that in ``home``), or that in ``home``.
+
+    Raises ``TrustError`` when there is neither.
+    """
+    if root is not None:
+        return root
+    if (home / ROOT).exists():
+        return home / ROOT
+    raise TrustError("--root says which root to pin")
 
 
 def report(run: Run, bundle: TrustBundle) -> None:

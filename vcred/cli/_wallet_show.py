@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from wallet import Wallet
+    from wallet._records import HistoryRecord
     from wallet.certificate import Certificate
     from wallet.consent import Choice, ConsentRequest, Disclosure
 
@@ -91,21 +93,42 @@ def print_certificate(console: Console, one: Certificate, lang: str) -> None:
         console.print(plain(f"{label}: {value}"))
 
 
-def history_facts(one: Any) -> dict[str, Any]:
-    """One act of presenting, and the receipt for it if there is one."""
-    from vcred import Receipt
-
-    receipt = None if one.receipt is None else Receipt.parse(one.receipt)
+def history_facts(wallet: Wallet, one: HistoryRecord) -> dict[str, Any]:
+    """One act of presenting, and the receipt for it if there is one, verified again."""
     return {
         "at": one.at,
         "verifier": dict(one.verifier),
         "registered": one.registered,
         "purpose": one.purpose,
+        "retention": one.retention,
         "policy": one.policy,
         "one_way": one.one_way,
         "shown": [dict(each) for each in one.shown],
-        "receipt": None if receipt is None else {"outcome": receipt.outcome.value, "reference": receipt.reference},
+        "receipt": None if one.receipt is None else _receipt_facts(wallet, one),
     }
+
+
+def _receipt_facts(wallet: Wallet, one: HistoryRecord) -> dict[str, Any]:
+    """What a receipt says, and on what it can be believed today: ``verified`` is ``None`` when it cannot."""
+    from vcred import Receipt
+    from vcred.errors import RefusedError
+
+    assert one.receipt is not None
+    receipt = Receipt.parse(one.receipt)
+    facts: dict[str, Any] = {
+        "outcome": receipt.outcome.value,
+        "reference": receipt.reference,
+        "at": receipt.issued_at,
+        "reasons": list(receipt.reasons),
+        "types": list(receipt.types),
+        "purpose": receipt.purpose,
+        "retention": receipt.retention,
+    }
+    try:
+        proof = wallet.check_receipt(one)
+    except RefusedError as error:
+        return facts | {"verified": None, "as_asked": None, "problem": error.code.value}
+    return facts | {"verified": proof.basis.value, "as_asked": proof.as_asked, "problem": None}
 
 
 def history_table(console: Console, facts: Iterable[dict[str, Any]], lang: str) -> None:
@@ -114,9 +137,9 @@ def history_table(console: Console, facts: Iterable[dict[str, Any]], lang: str) 
 
     korean = lang == "ko"
     head = (
-        ["언제", "누구에게", "목적", "무엇을", "확인서"]
+        ["언제", "누구에게", "목적", "무엇을", "보관", "확인서"]
         if korean
-        else ["when", "to whom", "purpose", "what", "receipt"]
+        else ["when", "to whom", "purpose", "what", "retention", "receipt"]
     )
     unknown = " (등록되지 않음)" if korean else " (not registered)"
     rows = (
@@ -125,11 +148,29 @@ def history_table(console: Console, facts: Iterable[dict[str, Any]], lang: str) 
             one["verifier"][lang] + ("" if one["registered"] else unknown),
             one["purpose"],
             ", ".join(dict.fromkeys(each[lang] for each in one["shown"])),
-            "" if one["receipt"] is None else one["receipt"]["outcome"],
+            one["retention"] or "",
+            _receipt_text(one["receipt"], lang),
         )
         for one in facts
     )
     console.print(table(head, rows))
+
+
+def _receipt_text(receipt: dict[str, Any] | None, lang: str) -> str:
+    """The outcome, and what a holder should know about the receipt today."""
+    if receipt is None:
+        return ""
+    korean = lang == "ko"
+    notes = {
+        "trust_list": ("", ""),
+        "kept": ("서명 확인됨, 지금의 목록에는 없는 곳", "signature good, not on today's list"),
+        "unregistered": ("서명 확인됨, 등록되지 않은 곳", "signature good, never registered"),
+        None: ("확인할 수 없음", "cannot be verified"),
+    }
+    texts = [receipt["outcome"], notes[receipt["verified"]][not korean]]
+    if receipt["as_asked"] is False:
+        texts.append("요청과 다른 목적이나 보관 기간" if korean else "not the purpose or retention that was asked for")
+    return " · ".join(text for text in texts if text)
 
 
 def ask_facts(asked: ConsentRequest, lang: str) -> dict[str, Any]:

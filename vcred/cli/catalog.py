@@ -170,6 +170,10 @@ def _facts(kind: CertificateType) -> dict[str, Any]:
         "lifetime_days": kind.lifetime_days,
         "freshness_days": kind.freshness_days,
         "holder_binding": kind.holder_binding,
+        "status": {
+            "suspendable": kind.status.suspendable,
+            "max_age_hours": int(kind.status.max_age.total_seconds()) // 3600,
+        },
         "variants": [{"id": variant.id, "name": dict(variant.names)} for variant in kind.variants],
         "options": kind.options_form(),
         "claims": [

@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vcred.cli import _issuer_home as home
-from vcred.cli._command import Group, Run, option
-from vcred.cli._files import read, refuse_existing, write
+from vcred.cli._command import Run, option
+from vcred.cli._files import read, refuse_existing
+from vcred.cli._issuer_group import PATH, STATES, command, forced, in_folder, with_password, with_records
 from vcred.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
-
-    from issuer import Issuer
-    from vcred.keys import Signer
+    from pathlib import Path
 
 __all__ = ["command"]
 
-_PATH = click.Path(path_type=Path)
-_STATES = {0: ("유효", "valid"), 1: ("폐기", "revoked"), 2: ("정지", "suspended")}
-
-command = Group("issuer")
-_home = option("--issuer", "folder", default=".", envvar="VCRED_ISSUER", type=_PATH)
-_password = option("--password-file", type=_PATH)
-_records = option("--records", required=True, type=_PATH)
-_force = option("--force", is_flag=True)
-
 
 @command.command("init", at=True, json=True)
-@click.argument("folder", metavar="DIR", type=_PATH)
+@click.argument("folder", metavar="DIR", type=PATH)
 @option("--id", "issuer_id", required=True)
 @option("--name-ko", required=True)
 @option("--name-en", required=True)
 @option("--types", required=True)
 @option("--copies", default=5, type=click.IntRange(1, 30))
 @option("--production", is_flag=True)
-@_password
+@with_password
 @click.pass_obj
 def init(
     run: Run,
@@ -58,7 +46,6 @@ def init(
     from vcred.cli._describe import fingerprint
     from vcred.cli._secrets import new_password
 
-    refuse_existing(folder / home.KEY, folder / home.SETTINGS)
     root = home.make(
         folder,
         id=issuer_id,
@@ -70,7 +57,7 @@ def init(
         at=run.at,
     )
     root_print = fingerprint(root)
-    facts = {"authority": str(folder / "authority.json"), "root": root_print}
+    facts = {"authority": str(folder / home.AUTHORITY), "root": root_print}
     run.report(
         facts,
         lambda console: console.print(
@@ -83,10 +70,10 @@ def init(
 
 
 @command.command("town", at=True, json=True)
-@click.argument("file", type=_PATH)
+@click.argument("file", type=PATH)
 @option("--households", default=20, type=click.IntRange(1, 100_000))
 @option("--seed", default=26, type=int)
-@_force
+@forced
 @click.pass_obj
 def town(run: Run, *, file: Path, households: int, seed: int, force: bool) -> None:
     """See ``texts.toml``."""
@@ -105,7 +92,7 @@ def town(run: Run, *, file: Path, households: int, seed: int, force: bool) -> No
 
 
 @command.command("subjects", json=True)
-@click.argument("file", type=_PATH)
+@click.argument("file", type=PATH)
 @option("--kind")
 @option("--minimum", default=1, type=click.IntRange(1, 20))
 @option("--limit", default=20, type=click.IntRange(1, 1_000_000))
@@ -140,10 +127,10 @@ def subjects(run: Run, *, file: Path, kind: str | None, minimum: int, limit: int
 @option("--subject", required=True)
 @option("--variant")
 @option("--option", "options", multiple=True, metavar="NAME=VALUE")
-@option("--out", required=True, type=_PATH)
-@_home
-@_records
-@_force
+@option("--out", required=True, type=PATH)
+@in_folder
+@with_records
+@forced
 @click.pass_obj
 def offer(
     run: Run,
@@ -161,7 +148,7 @@ def offer(
     from vcred.cli._messages import put_offer, refuse_taken
 
     refuse_taken(out, force=force)
-    with _issuer(folder, records, home.Unopened(folder)) as agency:
+    with home.opened(folder, records=records) as agency:
         chosen = _options(code, options)
         made = agency.offer(code, subject=subject, variant=variant, options=chosen, at=run.at)
     written = put_offer(made, out, force=force)
@@ -171,13 +158,13 @@ def offer(
 
 @command.command("batch", at=True, json=True)
 @click.argument("code")
-@click.argument("subjects", type=_PATH)
+@click.argument("subjects", type=PATH)
 @option("--variant")
 @option("--option", "options", multiple=True, metavar="NAME=VALUE")
-@option("--out", required=True, type=_PATH)
-@_home
-@_records
-@_force
+@option("--out", required=True, type=PATH)
+@in_folder
+@with_records
+@forced
 @click.pass_obj
 def batch(
     run: Run,
@@ -198,7 +185,7 @@ def batch(
     people = [line.strip() for line in read(subjects).decode("utf-8").splitlines() if line.strip()]
     written: list[str] = []
     refused: list[int] = []
-    with _issuer(folder, records, home.Unopened(folder)) as agency, progress(quiet=run.json) as bar:
+    with home.opened(folder, records=records) as agency, progress(quiet=run.json) as bar:
         chosen = _options(code, options)
         for number, subject in enumerate(bar.track(people, description=code), 1):
             try:
@@ -215,11 +202,11 @@ def batch(
 
 @command.command("issue", at=True, json=True)
 @click.argument("proof", nargs=-1, required=True)
-@option("--out", required=True, type=_PATH)
-@_home
-@_records
-@_password
-@_force
+@option("--out", required=True, type=PATH)
+@in_folder
+@with_records
+@with_password
+@forced
 @click.pass_obj
 def issue(
     run: Run,
@@ -237,7 +224,7 @@ def issue(
 
     request = IssuanceRequest.parse(take_bytes(proof, quiet=run.json))
     refuse_taken(out, force=force)
-    with _issuer(folder, records, _signing(folder, password_file)) as agency:
+    with home.opened(folder, records=records, signs="certificates", password_file=password_file) as agency:
         delivery = agency.issue(request, at=run.at)
     written = [str(path) for path in put_bytes(delivery, out, force=force)]
     facts = {
@@ -255,110 +242,23 @@ def issue(
 
 
 @command.command("list", json=True)
-@_home
+@option("--limit", default=100, type=click.IntRange(1, 1_000_000))
+@in_folder
 @click.pass_obj
-def list_issued(run: Run, *, folder: Path) -> None:
+def list_issued(run: Run, *, limit: int, folder: Path) -> None:
     """See ``texts.toml``."""
     from vcred.cli._show import moment_text, table
 
-    with _store(folder) as store:
-        facts = [
-            {
-                "id": line["credential"],
-                "code": line["code"],
-                "issued_at": line["at"],
-                "state": _STATES[store.state(line["credential"])][1],
-            }
-            for line in store.audit()
-            if line["event"] == "issued"
-        ]
-    korean = {en: ko for ko, en in _STATES.values()}
+    with home.store_of(folder) as store:
+        found = store.issued(limit)
+    facts = [{"id": one.id, "code": one.code, "issued_at": one.made_at, "state": STATES[one.state][1]} for one in found]
     head = ["식별자", "종류", "발급", "상태"] if run.lang == "ko" else ["id", "type", "issued", "state"]
-    rows = (
-        (
-            one["id"],
-            one["code"],
-            moment_text(one["issued_at"]),
-            korean[one["state"]] if run.lang == "ko" else one["state"],
-        )
-        for one in facts
-    )
+    rows = ((one.id, one.code, moment_text(one.made_at), run.text(*STATES[one.state])) for one in found)
     run.report(facts, lambda console: console.print(table(head, rows)))
 
 
-def _change(name: str, verb: str) -> None:
-    @command.command(name, at=True, json=True)
-    @click.argument("credential_id")
-    @option("--reason", required=True)
-    @_home
-    @click.pass_obj
-    def change(run: Run, *, credential_id: str, reason: str, folder: Path) -> None:
-        """See ``texts.toml``."""
-        with _issuer(folder, None, home.Unopened(folder)) as agency:
-            getattr(agency, verb)(credential_id, reason=reason, at=run.at)
-        with _store(folder) as store:
-            ko, en = _STATES[store.state(credential_id)]
-        facts = {"id": credential_id, "state": en}
-        run.report(facts, lambda console: console.print(f"{credential_id}: {run.text(ko, en)}"))
-
-
-_change("revoke", "revoke")
-_change("suspend", "suspend")
-_change("reinstate", "reinstate")
-
-
-@command.command("status", at=True, json=True)
-@option("--out", required=True, type=_PATH)
-@_home
-@_password
-@click.pass_obj
-def status(run: Run, *, out: Path, folder: Path, password_file: Path | None) -> None:
-    """See ``texts.toml``."""
-    from vcred.cli._show import table
-
-    with _issuer(folder, None, _signing(folder, password_file)) as agency:
-        tokens = agency.status_tokens(at=run.at)
-    facts = [
-        {"uri": uri, "file": str(write(out / f"{_name(uri)}.cwt", token, force=True)), "bytes": len(token)}
-        for uri, token in tokens.items()
-    ]
-    head = ["목록", "파일", "바이트"] if run.lang == "ko" else ["list", "file", "bytes"]
-    run.report(facts, lambda console: console.print(table(head, (one.values() for one in facts))))
-
-
-@contextmanager
-def _issuer(folder: Path, records: Path | None, signer: Signer) -> Iterator[Issuer]:
-    from issuer import Issuer, IssuerProfile
-    from vcred.catalog import Catalog
-    from vcred.cli._describe import pem_chain
-    from vcred.cli._records import source
-
-    known = home.settings(folder)
-    profile = IssuerProfile(
-        id=known.id,
-        signer=signer,
-        chain=pem_chain(folder / home.CHAIN),
-        status_uri=known.status_uri,
-        copies=known.copies,
-        types=frozenset(known.types),
-    )
-    with _store(folder) as store:
-        yield Issuer(profile, records=source(records), catalog=Catalog.builtin(), store=store)
-
-
-@contextmanager
-def _store(folder: Path) -> Iterator[Any]:
-    from issuer import IssuerStore
-
-    with IssuerStore(folder / home.STORE) as store:
-        yield store
-
-
-def _signing(folder: Path, password_file: Path | None) -> Signer:
-    """The document signer, its password asked for before the store is locked for the transaction."""
-    from vcred.cli._secrets import load_key
-
-    return load_key(folder / home.KEY, password_file)
+for _each in ("_issuer_status", "_issuer_line", "_issuer_rotate"):
+    import_module(f"vcred.cli.{_each}")  # each adds its commands to the group
 
 
 def _options(code: str, given: tuple[str, ...]) -> dict[str, Any]:
@@ -382,10 +282,6 @@ def _options(code: str, given: tuple[str, ...]) -> dict[str, Any]:
         else:
             chosen[name] = value
     return chosen
-
-
-def _name(uri: str) -> str:
-    return uri.rstrip("/").rpartition("/")[2]
 
 
 def _korean_day(at: datetime) -> Any:

@@ -1,46 +1,71 @@
-"""``vcred trust``: what an operator needs to make a trust bundle, and what is in one.
+"""``vcred trust``: what an operator needs to make and publish a trust list, and what is in one.
 
-A trust folder holds the signing key (``root.key``), the root file that terminals pin (``kr-root.json``), the
-descriptions that were taken in (``authorities/``, ``readers/``) and ``state.json`` with the last version given out.
+The operator's folder is a ``vcred.trust.repository.Repository`` with the descriptions that were taken in beside it
+(``vcred.cli._trust_content``), and ``keys/`` if ``init`` made the keys itself.
 """
 
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vcred._files import alone
 from vcred.cli._command import Group, Run, option
-from vcred.cli._files import locked, make_folder, read, read_object, refuse_existing, write
+from vcred.cli._files import make_folder, read, write
 from vcred.cli._trust import naming
 from vcred.errors import TrustError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rich.console import Console
-
-    from vcred.trust.content import Authority, ReaderEntry
-    from vcred.trust.publish import PackBuilder
+    from vcred.trust.repository import Repository
 
 __all__ = ["command"]
 
-KEY, ROOT_FILE, STATE = "root.key", "kr-root.json", "state.json"
-_ROOT_YEARS = 5
 _PATH = click.Path(path_type=Path)
+_ROLES = ("root", "targets", "online")
 
-command = Group("trust")
+command = Group("trust", lazy={name: f"vcred.cli.trust_{name}" for name in ("sync", "clock", "export")})
+_folder = click.argument("folder", metavar="DIR", type=_PATH)
+_password = option("--password-file", type=_PATH)
+_force = option("--force", is_flag=True)
+
+
+@command.command("key", json=True)
+@click.argument("where", metavar="FILE|pkcs11:URI")
+@option("--public", type=_PATH)
+@_password
+@click.pass_obj
+def key(run: Run, *, where: str, public: Path | None, password_file: Path | None) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._trust_keys import key_name, write_key, write_token_key
+
+    in_token = where.startswith("pkcs11:")
+    if in_token and public is None:
+        raise click.UsageError("--public says where the public key goes")
+    shown = public or Path(f"{where}.pub")
+    made = (write_token_key if in_token else write_key)(where, shown, password_file)
+    facts = {"key": where, "public": str(shown), "id": key_name(made)}
+    run.report(facts, lambda console: console.print(f"{facts['key']}\n{facts['public']}\n{facts['id']}"))
 
 
 @command.command("init", at=True, json=True)
-@click.argument("folder", metavar="DIR", type=_PATH)
+@_folder
 @option("--name-ko", required=True)
 @option("--name-en", required=True)
 @option("--production", is_flag=True)
-@option("--password-file", type=_PATH)
+@option("--officer", "officers", multiple=True, type=_PATH)
+@option("--list-officer", "list_officers", multiple=True, type=_PATH)
+@option("--online", type=_PATH)
+@option("--threshold", default=2, type=click.IntRange(1, 20))
+@option("--root-days", default=1095, type=click.IntRange(1, 3650))
+@option("--list-days", default=365, type=click.IntRange(1, 1000))
+@option("--online-days", default=35, type=click.IntRange(1, 400))
+@_password
 @click.pass_obj
 def init(
     run: Run,
@@ -49,303 +74,315 @@ def init(
     name_ko: str,
     name_en: str,
     production: bool,
+    officers: tuple[Path, ...],
+    list_officers: tuple[Path, ...],
+    online: Path | None,
+    threshold: int,
+    root_days: int,
+    list_days: int,
+    online_days: int,
     password_file: Path | None,
 ) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._secrets import new_password
-    from vcred.formats._wire import dump_json
-    from vcred.keys import SoftwareSigner
-    from vcred.trust.publish import new_root, single_key
+    from vcred.cli._trust_keys import make_keys, public_key
+    from vcred.cli._trust_show import show_repository
+    from vcred.trust.repository import Lifetimes, Repository
+    from vcred.trust.roles import RoleKeys
 
-    refuse_existing(folder / KEY, folder / ROOT_FILE)
-    password = new_password(password_file)
+    if bool(officers) != (online is not None) or (list_officers and not officers):
+        raise click.UsageError("--officer and --online go together; --list-officer comes beside them")
+    if (folder / "repository.json").exists():
+        raise TrustError(f"{folder}: there is a trust repository already")
     make_folder(folder)
-    signer = SoftwareSigner.generate()
-    expires = run.at + timedelta(days=365 * _ROOT_YEARS)
-    root = new_root(version=1, roles=single_key(signer.public_key), signers=[signer], expires=expires)
-    state = {"format": 1, "name": {"ko": name_ko, "en": name_en}, "production": production, "version": 0}
-    write(folder / KEY, signer.to_pem(password=password), private=True)
-    write(folder / STATE, dump_json(state), private=True)
-    write(folder / ROOT_FILE, root)
-    facts = {"root": str(folder / ROOT_FILE), "sha256": hashlib.sha256(root).hexdigest(), "production": production}
-    run.report(facts, lambda console: console.print(f"{facts['root']}\nSHA-256 {facts['sha256']}"))
+    if online is None:
+        held, online_key = make_keys(folder, password_file)
+        listing = held
+    else:
+        held, online_key = [public_key(file) for file in officers], public_key(online)
+        listing = [public_key(file) for file in list_officers] or held
+    repository = Repository.create(
+        folder,
+        name={"ko": name_ko, "en": name_en},
+        production=production,
+        roles={
+            "root": RoleKeys(keys=tuple(held), threshold=threshold),
+            "targets": RoleKeys(keys=tuple(listing), threshold=threshold),
+            "online": RoleKeys(keys=(online_key,), threshold=1),
+        },
+        lifetimes=Lifetimes(root=root_days, targets=list_days, online=online_days),
+        at=run.at,
+    )
+    show_repository(run, repository)
 
 
-@command.command("authority", json=True)
-@click.argument("folder", metavar="DIR", type=_PATH)
+@command.command("add-authority", at=True, json=True)
+@_folder
 @click.argument("files", nargs=-1, type=_PATH)
-@option("--force", is_flag=True)
+@_force
 @click.pass_obj
-def authority(run: Run, *, folder: Path, files: tuple[Path, ...], force: bool) -> None:
+def add_authority(run: Run, *, folder: Path, files: tuple[Path, ...], force: bool) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._describe import authority_file, dump, fingerprint
+    from vcred.cli._trust_content import put_authority
+    from vcred.cli._trust_show import show_authorities
 
-    with locked(folder):
+    with _editing(folder, run) as staged:
         for file in files:
-            entry = authority_file(file)
-            _check_signers(entry, file)
-            write(folder / "authorities" / f"{_short(entry.id.encode())}.json", dump(entry), force=force)
-    facts = [
-        {
-            "id": entry.id,
-            "name": {"ko": entry.names.ko, "en": entry.names.en},
-            "types": sorted(entry.types),
-            "test": entry.test,
-            "anchors": [fingerprint(der) for der in entry.anchors],
-        }
-        for entry in _authorities(folder)
-    ]
-    head = (
-        ["식별자", "이름", "종류 수", "시험용", "루트 지문"]
-        if run.lang == "ko"
-        else ["id", "name", "types", "test", "root fingerprint"]
-    )
-    _report(
-        run,
-        facts,
-        head,
-        lambda one: [one["id"], one["name"][run.lang], len(one["types"]), _yes(one["test"], run), *one["anchors"]],
-    )
+            put_authority(folder, file, force=force)
+        staged.content = bool(files)
+    show_authorities(run, folder)
 
 
-@command.command("reader", json=True)
-@click.argument("folder", metavar="DIR", type=_PATH)
+@command.command("add-reader", at=True, json=True)
+@_folder
 @click.argument("files", nargs=-1, type=_PATH)
 @option("--policies")
-@option("--force", is_flag=True)
+@_force
 @click.pass_obj
-def reader(run: Run, *, folder: Path, files: tuple[Path, ...], policies: str | None, force: bool) -> None:
+def add_reader(run: Run, *, folder: Path, files: tuple[Path, ...], policies: str | None, force: bool) -> None:
     """See ``texts.toml``."""
-    from dataclasses import replace
+    from vcred.cli._trust_content import put_reader
+    from vcred.cli._trust_show import show_readers
 
-    from vcred.cli._describe import dump, fingerprint, reader_file
-
-    with locked(folder):
+    with _editing(folder, run) as staged:
         for file in files:
-            entry = reader_file(file)
-            if policies is not None:
-                entry = replace(entry, policies=frozenset(filter(None, policies.split(","))))
-            write(folder / "readers" / f"{_short(entry.certificate)}.json", dump(entry), force=force)
-    facts = [
-        {
-            "name": {"ko": entry.names.ko, "en": entry.names.en},
-            "policies": sorted(entry.policies),
-            "test": entry.test,
-            "certificate": fingerprint(entry.certificate),
-        }
-        for entry in _readers(folder)
-    ]
-    head = (
-        ["이름", "정책", "시험용", "인증서 지문"]
-        if run.lang == "ko"
-        else ["name", "policies", "test", "certificate fingerprint"]
-    )
-    _report(
-        run,
-        facts,
-        head,
-        lambda one: [one["name"][run.lang], ", ".join(one["policies"]), _yes(one["test"], run), one["certificate"]],
-    )
+            put_reader(folder, file, policies=policies, force=force)
+        staged.content = bool(files)
+    show_readers(run, folder)
 
 
-@command.command("build", at=True, json=True)
-@click.argument("folder", metavar="DIR", type=_PATH)
-@option("--out", required=True, type=_PATH)
-@option("--expires-days", default=90, type=click.IntRange(1, 1000))
-@option("--types", multiple=True, type=_PATH)
-@option("--policy", "policies", multiple=True, type=_PATH)
-@option("--status", multiple=True, type=_PATH)
-@option("--password-file", type=_PATH)
-@option("--force", is_flag=True)
+@command.command("add-policy", at=True, json=True)
+@_folder
+@click.argument("files", nargs=-1, required=True, type=_PATH)
+@_force
 @click.pass_obj
-def build(
+def add_policy(run: Run, *, folder: Path, files: tuple[Path, ...], force: bool) -> None:
+    """See ``texts.toml``."""
+    _add_texts(run, folder, "policies", files, force=force)
+
+
+@command.command("add-type", at=True, json=True)
+@_folder
+@click.argument("files", nargs=-1, required=True, type=_PATH)
+@_force
+@click.pass_obj
+def add_type(run: Run, *, folder: Path, files: tuple[Path, ...], force: bool) -> None:
+    """See ``texts.toml``."""
+    _add_texts(run, folder, "types", files, force=force)
+
+
+@command.command("withdraw", at=True, json=True)
+@_folder
+@option("--authority", required=True)
+@option("--kid")
+@option("--reason", required=True, type=click.Choice(["superseded", "compromised"]))
+@click.pass_obj
+def withdraw(run: Run, *, folder: Path, authority: str, kid: str | None, reason: str) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._trust_content import withdraw as apply
+    from vcred.cli._trust_show import show_authorities
+    from vcred.trust.content import WithdrawalReason
+
+    try:
+        chosen = None if kid is None else bytes.fromhex(kid)
+    except ValueError:
+        raise click.UsageError("--kid is a key id in hexadecimal") from None
+    with _editing(folder, run):
+        apply(folder, authority, chosen, WithdrawalReason(reason), run.at)
+    show_authorities(run, folder)
+
+
+@command.command("rotate", at=True, json=True)
+@_folder
+@option("--role", required=True, type=click.Choice(_ROLES))
+@option("--add", multiple=True, type=_PATH)
+@option("--remove", multiple=True)
+@option("--threshold", type=click.IntRange(1, 20))
+@click.pass_obj
+def rotate(
+    run: Run, *, folder: Path, role: str, add: tuple[Path, ...], remove: tuple[str, ...], threshold: int | None
+) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._trust_keys import changed, public_key
+    from vcred.cli._trust_show import show_repository
+    from vcred.trust.repository import Repository
+
+    repository = Repository(folder)
+    with alone(folder / "staged"):
+        roles = repository.roles()
+        roles[role] = changed(roles[role], [public_key(file) for file in add], remove, threshold)
+        repository.rotate(roles, at=run.at)
+    show_repository(run, repository)
+
+
+@command.command("sign", json=True)
+@_folder
+@option("--key", "key_name")
+@option("--out", type=_PATH)
+@option("--signature", "signatures", multiple=True, type=_PATH)
+@option("--yes", is_flag=True)
+@_password
+@click.pass_obj
+def sign(
     run: Run,
     *,
     folder: Path,
-    out: Path,
-    expires_days: int,
-    types: tuple[Path, ...],
-    policies: tuple[Path, ...],
+    key_name: str | None,
+    out: Path | None,
+    signatures: tuple[Path, ...],
+    yes: bool,
+    password_file: Path | None,
+) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._trust_keys import open_key
+    from vcred.cli._trust_show import confirm, show_repository
+    from vcred.trust.repository import Repository
+
+    if (key_name is None) == (not signatures):
+        raise click.UsageError("either --key, or --signature")
+    repository = Repository(folder)
+    for file in signatures:
+        repository.attach(read(file, 65_536))
+    if key_name is not None:
+        if not yes:
+            confirm(run, repository)
+        signer = open_key(key_name, password_file)
+        if out is None:
+            if not repository.sign(signer):
+                raise TrustError("nothing is staged that this key signs")
+        else:
+            _detached(repository, signer, out)
+    show_repository(run, repository)
+
+
+@command.command("publish", at=True, json=True)
+@_folder
+@option("--key", "key_name")
+@option("--status", multiple=True, type=_PATH)
+@option("--out", type=_PATH)
+@_password
+@_force
+@click.pass_obj
+def publish(
+    run: Run,
+    *,
+    folder: Path,
+    key_name: str | None,
     status: tuple[Path, ...],
+    out: Path | None,
     password_file: Path | None,
     force: bool,
 ) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._secrets import load_key
-    from vcred.formats._wire import dump_json
-    from vcred.trust import TrustBundle
+    from vcred.cli._files import refuse_existing
+    from vcred.cli._trust_keys import home_keys, open_key
+    from vcred.cli._trust_show import show_published
+    from vcred.trust.repository import Repository
 
-    if not force:
+    repository = Repository(folder)
+    if out is not None and not force:
         refuse_existing(out)
-    signer = load_key(folder / KEY, password_file)
-    with locked(folder):
-        state = read_object(folder / STATE, "format", "name", "production", "version")
-        builder = _collected(folder, state, types, policies)
-        for file in _status_files(status):
-            builder.add_status(read(file))
-        root = read(folder / ROOT_FILE)
-        # On disk before the bundle is: a version number is never given to two contents, whatever happens.
-        version = int(state["version"]) + 1
-        raw = builder.build(
-            version=version,
-            roots=[root],
-            signers=[signer],
-            at=run.at,
-            expires=run.at + timedelta(days=expires_days),
-        )
-        write(folder / STATE, dump_json(state | {"version": version}), force=True, private=True)
-        write(out, raw, force=force)
-    facts = TrustBundle.loads(raw, root=root, seen=None).summary(at=run.at) | {"file": str(out)}
-    run.report(facts, lambda console: _summary(console, facts, run.lang))
+    tokens = [read(file) for file in _status_files(status)]
+    if key_name is None:
+        officers, online = home_keys(folder, password_file)
+        with _editing(folder, run):
+            pass  # what was edited by hand, and what ends soon
+        for officer in officers:
+            repository.sign(officer)
+    else:
+        online = open_key(key_name, password_file)
+    if online is None:
+        raise TrustError(f"{folder}: no online key here: name it with --key")
+    published = repository.publish([online], status=tokens, at=run.at)
+    if out is not None:
+        write(out, read(repository.bundle_file), force=force)
+    show_published(run, repository, published, out)
 
 
 @command.command("show", at=True, json=True)
-@click.argument("bundle", type=_PATH)
-@option("--root", required=True, type=_PATH, envvar="VCRED_ROOT")
+@click.argument("path", metavar="BUNDLE|DIR", type=_PATH)
+@option("--root", type=_PATH, envvar="VCRED_ROOT")
 @click.pass_obj
-def show(run: Run, *, bundle: Path, root: Path) -> None:
+def show(run: Run, *, path: Path, root: Path | None) -> None:
     """See ``texts.toml``."""
+    from vcred.cli._trust_show import show_bundle, show_repository
     from vcred.trust import TrustBundle
+    from vcred.trust.repository import Repository
 
-    with naming(bundle, root):
-        loaded = TrustBundle.loads(read(bundle), root=read(root), seen=None)
-    facts = loaded.summary(at=run.at)
-    run.report(facts, lambda console: _summary(console, facts, run.lang))
+    if path.is_dir():
+        show_repository(run, Repository(path))
+        return
+    if root is None:
+        raise click.UsageError("--root is needed to verify a bundle")
+    with naming(path, root):
+        loaded = TrustBundle.loads(read(path), root=read(root), seen=None)
+    show_bundle(run, loaded)
     loaded.require_current(run.at)
 
 
-def _collected(folder: Path, state: dict[str, Any], types: Sequence[Path], policies: Sequence[Path]) -> PackBuilder:
-    from vcred.catalog import Catalog
-    from vcred.cli.catalog import with_own
-    from vcred.trust.publish import PackBuilder
+class _Edit:
+    """Whether an edit changed what the trust list says."""
 
-    builder = PackBuilder(production=state["production"], name=state["name"])
-    for entry in _authorities(folder):
-        builder.add_authority(
-            id=entry.id,
-            name={"ko": entry.names.ko, "en": entry.names.en},
-            purpose=entry.purpose,
-            anchors=entry.anchors,
-            signers=entry.signers,
-            types=entry.types,
-            status_uris=entry.status_uris,
-            valid_from=_moment(entry.valid_from),
-            valid_until=_moment(entry.valid_until),
-            test=entry.test,
-            withdrawn=entry.withdrawn,
-        )
-    for one in _readers(folder):
-        builder.add_reader(
-            certificate=one.certificate,
-            name={"ko": one.names.ko, "en": one.names.en},
-            policies=one.policies,
-            test=one.test,
-            withdrawn_at=None if one.withdrawn_at is None else _moment(one.withdrawn_at),
-        )
-    catalog = Catalog.builtin()
-    if types:
-        catalog = with_own(catalog, tuple(types))
-    builder.add_types(catalog.texts())
-    for policy_id, text in _policies(policies, catalog).items():
-        builder.add_policy(policy_id, text)
-    return builder
+    content = True
 
 
-def _policies(extra: Sequence[Path], catalog: Any) -> dict[str, str]:
-    """The presets, and policies of our own, each checked against the catalogue it travels with."""
-    from vcred.policy import lint
-    from verifier.policy import VerificationPolicy, preset_ids
+@contextmanager
+def _editing(folder: Path, run: Run) -> Iterator[_Edit]:
+    """Edit the descriptions alone, then stage what follows from them; what cannot be staged was never taken in."""
+    from vcred.cli._trust_content import collected
+    from vcred.trust.repository import Repository
 
-    found = [VerificationPolicy.preset(policy_id) for policy_id in preset_ids()]
-    found += [VerificationPolicy.load(read(file).decode("utf-8", "replace"), file=file.name) for file in extra]
-    texts = {}
-    for policy in found:
-        for mistake in lint(policy, catalog):
-            raise mistake
-        texts[policy.id] = policy.source
-    return texts
-
-
-def _check_signers(entry: Authority, file: Path) -> None:
-    """Every listed signer must lead to the authority's own root; when it was made is judged by the bundle."""
-    from vcred.errors import RefusedError
-    from vcred.trust import Purpose
-    from vcred.trust.x509 import read_certificate, verify_chain
-
-    for chain in entry.signers:
-        try:
-            leaf = read_certificate(chain[0], "signer")
-            purpose = Purpose.STATUS if leaf.usages == (Purpose.STATUS.eku,) else entry.purpose
-            verify_chain(chain, entry.anchors, purpose=purpose, at=_moment(leaf.not_before))
-        except RefusedError as error:
-            raise TrustError(f"{file}: {error}") from error
+    repository, edit = Repository(folder), _Edit()
+    with alone(folder / "staged"), _undone(folder):
+        yield edit
+        if edit.content:
+            builder = collected(folder, names=repository.names, production=repository.production)
+            repository.stage(builder, at=run.at)
 
 
-def _authorities(folder: Path) -> list[Authority]:
-    from vcred.cli._describe import authority_file
+@contextmanager
+def _undone(folder: Path) -> Iterator[None]:
+    """Put the descriptions back as they were when something goes wrong."""
+    before = {path: read(path) for path in _described(folder)}
+    try:
+        yield
+    except BaseException:
+        for path in _described(folder):
+            if path not in before:
+                path.unlink()
+        for path, content in before.items():
+            write(path, content, force=True)
+        raise
 
-    return [authority_file(path) for path in sorted((folder / "authorities").glob("*.json"))]
+
+def _described(folder: Path) -> list[Path]:
+    found = (path for kind in ("authorities", "readers", "types", "policies") for path in (folder / kind).rglob("*"))
+    return [path for path in found if path.is_file()]
 
 
-def _readers(folder: Path) -> list[ReaderEntry]:
-    from vcred.cli._describe import reader_file
+def _add_texts(run: Run, folder: Path, kind: str, files: Sequence[Path], *, force: bool) -> None:
+    from vcred.cli._trust_show import show_repository
+    from vcred.trust.repository import Repository
 
-    return [reader_file(path) for path in sorted((folder / "readers").glob("*.json"))]
+    repository = Repository(folder)
+    made = [folder / kind / file.name for file in files]
+    with _editing(folder, run):
+        for file, path in zip(files, made, strict=True):
+            write(path, read(file), force=force)
+    show_repository(run, repository)
+
+
+def _detached(repository: Repository, signer: Any, out: Path) -> None:
+    from vcred.trust.ceremony import detached
+
+    mine = [staged for staged in repository.staged() if staged.may_sign(signer.public_key)]
+    if not mine:
+        raise TrustError("nothing is staged that this key signs")
+    for staged in mine:
+        signature = detached(staged, signer)
+        name = hashlib.sha256(signature).hexdigest()[:8]
+        write(out / f"{staged.role}-{staged.version}-{name}.sig.json", signature)
 
 
 def _status_files(sources: Sequence[Path]) -> Iterator[Path]:
     for source in sources:
         yield from sorted(source.glob("*.cwt")) if source.is_dir() else [source]
-
-
-def _short(value: bytes) -> str:
-    return hashlib.sha256(value).hexdigest()[:16]
-
-
-def _moment(seconds: int) -> datetime:
-    from datetime import UTC
-
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _yes(value: bool, run: Run) -> str:  # noqa: FBT001 - a value to show
-    return (run.text("예", "yes")) if value else ""
-
-
-def _report(run: Run, facts: list[dict[str, Any]], head: list[str], row: Any) -> None:
-    from vcred.cli._show import table
-
-    run.report(facts, lambda console: console.print(table(head, map(row, facts))))
-
-
-def _purpose(purpose: str, lang: str) -> str:
-    return {"issuer": "발급", "reader": "요청", "status": "상태"}.get(purpose, purpose) if lang == "ko" else purpose
-
-
-def _summary(console: Console, facts: dict[str, Any], lang: str) -> None:
-    from vcred.cli._show import age_text, moment_text, plain, table
-
-    korean = lang == "ko"
-    kind = ("운영" if korean else "production") if facts["production"] else ("시험용" if korean else "TEST")
-    console.print(plain(f"{facts['name'][lang]} · {kind} · v{facts['version']}"), style="bold")
-    age = age_text(timedelta(seconds=facts["age"]), lang)
-    when = "서명 {} ({}) · 만료 {}" if korean else "signed {} ({}) · expires {}"
-    signed, expires = (
-        moment_text(int(datetime.fromisoformat(facts[one]).timestamp())) for one in ("signed_at", "expires_at")
-    )
-    console.print(when.format(signed, age, expires))
-    head = (
-        ["기관", "이름", "용도", "종류", "서명자"] if korean else ["authority", "name", "purpose", "types", "signers"]
-    )
-    rows = (
-        (one["id"], one["name"][lang], _purpose(one["purpose"], lang), one["types"], one["signers"])
-        for one in facts["authorities"]
-    )
-    console.print(table(head, rows))
-    counts = (facts["types"], len(facts["policies"]), facts["readers"])
-    console.print(
-        ("종류 {} · 정책 {} · 요청자 {}" if korean else "types {} · policies {} · readers {}").format(*counts)
-    )
-    for status in facts["status_lists"]:
-        age = status["problem"] or age_text(None if status["age"] is None else timedelta(seconds=status["age"]), lang)
-        console.print(plain(f"{status['uri']}: {age}"))

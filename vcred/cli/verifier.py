@@ -1,7 +1,8 @@
 """``vcred verifier``: a reader's identity, requests under policies, and the decision about answers.
 
 A verifier folder holds ``reader.key`` and ``reader.pem``, the root above them (``reader-root.key`` and ``.pem``),
-``reader.json`` for the maker of the trust bundle, ``requests.db`` (what makes a nonce count once), and the bundle.
+``reader.json`` for the maker of the trust bundle, ``requests.db`` (what makes a nonce count once), the bundle, and in
+``evidence`` what was decided (``vcred.cli.evidence``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vcred.cli import _trust
+from vcred.cli import _trust, evidence
 from vcred.cli._command import Group, Run, option
 from vcred.cli._files import make_folder, read, refuse_existing, write
 
@@ -42,6 +43,7 @@ _SKEW = timedelta(hours=1)  # another machine's clock may be a little behind
 _PATH = click.Path(path_type=Path)
 
 command = Group("verifier")
+command.add_command(evidence.command)
 _home = option("--verifier", "home", default=".", envvar="VCRED_VERIFIER", type=_PATH)
 
 
@@ -52,6 +54,7 @@ _home = option("--verifier", "home", default=".", envvar="VCRED_VERIFIER", type=
 @option("--identifier", required=True)
 @option("--policies")
 @option("--production", is_flag=True)
+@option("--no-evidence", is_flag=True)
 @option("--password-file", type=_PATH)
 @_trust.trust_options
 @click.pass_obj
@@ -64,6 +67,7 @@ def init(
     identifier: str,
     policies: str | None,
     production: bool,
+    no_evidence: bool,
     password_file: Path | None,
     trust: Path | None,
     root: Path | None,
@@ -75,7 +79,7 @@ def init(
     from vcred.trust import Names, ReaderEntry, build_reader, build_root
     from verifier.policy import preset_ids
 
-    refuse_existing(folder / KEY, folder / CHAIN)
+    refuse_existing(folder / KEY, folder / CHAIN, *([] if no_evidence else [folder / evidence.EVIDENCE]))
     password = new_password(password_file)
     name, at = {"ko": name_ko, "en": name_en}, run.at
     root_key, key = SoftwareSigner.generate(), SoftwareSigner.generate()
@@ -101,8 +105,10 @@ def init(
     write(folder / "reader-root.pem", pem(anchor))
     write(folder / KEY, key.to_pem(password=password), private=True)
     write(folder / "reader.json", dump(entry))
+    if not no_evidence:
+        evidence.make(folder, certificate=leaf, at=at, password=password, recipient=None)
     write(folder / CHAIN, pem(leaf))
-    _trust.keep(trust, root, folder, force=False)
+    _trust.keep(trust, root, folder)
     facts = {"reader": str(folder / "reader.json"), "certificate": fingerprint(leaf)}
     run.report(
         facts,
@@ -228,9 +234,13 @@ def verify(
     question = PresentationRequest.parse(take(asked))
     shown = take_message(answer, quiet=run.json)
     bundle = _trust.load(trust, root, home)
-    with _desk(home, bundle, password_file) as desk:
+    with (
+        evidence.found(home, bundle, trust=trust, root=root) as noted,
+        _desk(home, bundle, password_file, noted) as desk,
+    ):
         result = desk.verify(shown, request=question, at=run.at)
         facts = result.to_json()
+        facts["evidence"] = None if noted is None or noted.entry is None else noted.entry.sequence
         if receipt is not None and result.presentation is not None:
             signed = desk.receipt(result, at=run.at, reference=reference)
             facts["receipt"] = [str(path) for path in put(signed, receipt, force=force)]
@@ -239,13 +249,15 @@ def verify(
 
 
 @contextmanager
-def _desk(home: Path, bundle: TrustBundle, password_file: Path | None) -> Iterator[Verifier]:
+def _desk(
+    home: Path, bundle: TrustBundle, password_file: Path | None, noted: evidence.Noted | None = None
+) -> Iterator[Verifier]:
     from vcred.cli._secrets import load_key
     from verifier import ReaderIdentity, SqliteRequestStore, Verifier
 
     identity = ReaderIdentity.load(home / CHAIN, signer=load_key(home / KEY, password_file))
     with SqliteRequestStore(home / REQUESTS) as store:
-        yield Verifier(trust=bundle, identity=identity, requests=store)
+        yield Verifier(trust=bundle, identity=identity, requests=store, evidence=noted)
 
 
 def _policy(name: str, bundle: TrustBundle) -> VerificationPolicy:
@@ -274,7 +286,7 @@ def _print_result(console: Console, result: VerificationResult, catalog: Catalog
     from rich.text import Text
 
     from vcred.cli._claims import print_claims
-    from vcred.cli._show import age_text, outcome_text, reason_lines, table
+    from vcred.cli._show import freshness_lines, outcome_text, reason_lines, table
 
     korean = lang == "ko"
     console.print(outcome_text(result.outcome, lang))
@@ -287,18 +299,20 @@ def _print_result(console: Console, result: VerificationResult, catalog: Catalog
     head = (
         ["증명서", "발급자", "발급일", "상태 자료"] if korean else ["certificate", "issuer", "issued on", "status data"]
     )
+    ages = {one.certificate: one.short(lang) for one in result.freshness if one.certificate}
     rows = (
         (
             _type_name(one.code, catalog, lang) or one.query_id,
             one.issuer_name.get(lang) or one.issuer or "",
             one.issued_on or "",
-            age_text(one.status_age, lang),
+            ages[one.query_id],
         )
         for one in result.certificates
     )
     if result.certificates:
         console.print(table(head, rows))
-    console.print(("신뢰 목록: " if korean else "trust bundle: ") + age_text(result.trust_age, lang))
+    for line in freshness_lines(result.freshness, lang):
+        console.print(line)
     if result:
         for one in result.certificates:
             console.print(_type_name(one.code, catalog, lang), style="bold")

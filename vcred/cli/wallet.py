@@ -42,7 +42,7 @@ def init(run: Run, *, home: Path, pin_file: Path | None, trust: Path | None, roo
     pin = new_pin(pin_file)
     if folder is not None:
         make_folder(folder)
-        _trust.keep(trust, root, folder, force=False)
+        _trust.keep(trust, root, folder)
     FileStore(file, pin=pin, at=run.at).close()
     run.report({"wallet": str(file)}, lambda console: console.print(str(file)))
 
@@ -183,7 +183,7 @@ def history(run: Run, door: Door) -> None:
     from vcred.cli._wallet_show import history_facts, history_table
 
     with door.open(run) as wallet:
-        facts = [history_facts(one) for one in wallet.history()]
+        facts = [history_facts(wallet, one) for one in wallet.history()]
     run.report(facts, lambda console: history_table(console, facts, run.lang))
 
 

@@ -1,9 +1,6 @@
-"""Private keys in memory or in a PEM file, and the one look-up by key URI."""
+"""Private keys in memory or in a PEM file."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -19,12 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from vcred.errors import SigningError
 from vcred.keys.public import _CURVES, PublicKey, der_to_raw
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vcred.keys.base import Signer
-
-__all__ = ["SoftwareSigner", "load_signer"]
+__all__ = ["SoftwareSigner"]
 
 
 class SoftwareSigner:
@@ -91,23 +83,3 @@ class SoftwareSigner:
 
     def __repr__(self) -> str:
         return f"SoftwareSigner({self._public!r})"
-
-
-def load_signer(uri: str, *, secret: Callable[[str], str] | None) -> Signer:
-    """The signer that ``uri`` names: ``file:<path of a PEM key>``.
-
-    ``secret(name)`` is called for the password of an encrypted key; ``None`` says the key has none.
-    Raises ``SigningError`` for an unknown scheme, a missing file or a wrong password.
-    """
-    scheme, _, rest = uri.partition(":")
-    if scheme != "file" or not rest:
-        raise SigningError(f"unknown key URI scheme {scheme!r}: use file:<path>")
-    try:
-        pem = Path(rest).read_bytes()
-    except OSError as error:
-        raise SigningError(f"{rest}: {error.strerror}") from error
-    encrypted = b"ENCRYPTED" in pem
-    if encrypted and secret is None:
-        raise SigningError(f"{rest}: the key is encrypted and no secret was given")
-    password = secret(uri).encode() if encrypted and secret is not None else None
-    return SoftwareSigner.from_pem(pem, password=password)

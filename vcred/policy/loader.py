@@ -21,6 +21,7 @@ from vcred.policy.model import (
     RrnRule,
     Slot,
     StatusRule,
+    TrustRule,
     VerificationPolicy,
 )
 
@@ -66,6 +67,7 @@ def load_policy(text: str, file: str, cls: type[_P]) -> _P:
         holder_binding=HolderBinding(top.choice("holder_binding", [one.value for one in HolderBinding])),
         challenge=challenge,
         max_age=None if seconds is None else timedelta(seconds=seconds),
+        trust=_trust(top.table("trust")),
         status=_status(top.table("status")),
         rrn=_rrn(top.table("rrn")),
         retention=_retention(top.table("retention")),
@@ -87,6 +89,12 @@ def _checked(table: Table, key: str, pattern: re.Pattern[str], example: str) -> 
     if not pattern.fullmatch(value):
         raise table.error(key, f"must be {example}")
     return value
+
+
+def _trust(table: Table) -> TrustRule:
+    rule = TrustRule(max_age=timedelta(hours=table.number("max_age_hours", least=1, most=8_784)))
+    table.done()
+    return rule
 
 
 def _status(table: Table) -> StatusRule:

@@ -31,6 +31,7 @@ __all__ = [
     "Slot",
     "StatusRule",
     "Text",
+    "TrustRule",
     "VerificationPolicy",
 ]
 
@@ -81,8 +82,18 @@ class RrnRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRule:
+    """``max_age``: how long ago the trust bundle may have been vouched for. It never outlasts the bundle's expiry."""
+
+    max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRule:
-    """``required``: a certificate without status is refused. ``max_age``: how old a status snapshot may be."""
+    """``required``: a certificate without status is refused. ``max_age``: how old a status list may be.
+
+    A certificate type has a limit of its own, and the smaller counts.
+    """
 
     required: bool
     max_age: timedelta
@@ -196,6 +207,7 @@ class VerificationPolicy:
     holder_binding: HolderBinding
     challenge: bool
     max_age: timedelta | None
+    trust: TrustRule
     status: StatusRule
     rrn: RrnRule
     retention: Retention

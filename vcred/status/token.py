@@ -2,7 +2,7 @@
 
 Strictly read: the exact ``typ``, ``sub``, ``iat``, a list of a width the draft has; ``exp`` and ``ttl`` may be absent
 but not wrong. A CWT is a COSE_Sign1 with its tag and without the CWT tag. ``kid`` and ``x5c`` say which key to look
-for; neither makes a key trusted.
+for; neither makes a key trusted. ``vcred.status.bitstring`` has the rules of the W3C's form, read by the same function.
 """
 
 from __future__ import annotations
@@ -23,13 +23,26 @@ if TYPE_CHECKING:
     from vcred.formats._jose import Jws
     from vcred.keys import PublicKey, Signer
 
-__all__ = ["CWT_TYP", "JWT_TYP", "StatusToken", "build_status_token", "parse_status_token", "verify_status_token"]
+__all__ = [
+    "CWT_TYP",
+    "JWT_TYP",
+    "MAX_TOKEN_BYTES",
+    "VC_TYP",
+    "StatusToken",
+    "build_status_token",
+    "kid_bytes",
+    "parse_status_token",
+    "standard_base64",
+    "verify_status_token",
+]
 
 CWT_TYP = "application/statuslist+cwt"
 JWT_TYP = "statuslist+jwt"
+VC_TYP = "vc+jwt"
 MAX_TOKEN_BYTES = 16 * 1024 * 1024
 
 _SUB, _EXP, _IAT, _LIST, _TTL = 2, 4, 6, 65533, 65534
+_AGGREGATION = "aggregation_uri"
 _MAX_TIME = 253402300799
 _TAGGED_SIGN1 = 0xD2
 _FIRST_TAG = 0xC0
@@ -37,9 +50,12 @@ _FIRST_TAG = 0xC0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusToken:
-    """A token, parsed and NOT verified."""
+    """A token, parsed and NOT verified.
 
-    form: Literal["jwt", "cwt"]
+    ``purposes`` and ``issuer`` are those of a W3C list; ``None``: a Token Status List, whose values have one meaning.
+    """
+
+    form: Literal["jwt", "cwt", "vc+jwt"]
     uri: str
     issued_at: int
     expires_at: int | None
@@ -48,12 +64,15 @@ class StatusToken:
     kid: bytes | None
     x5c: tuple[bytes, ...] = field(repr=False)
     envelope: Jws | Sign1 = field(repr=False)
+    purposes: frozenset[str] | None = None
+    issuer: str | None = None
+    aggregation_uri: str | None = None
 
 
 def parse_status_token(raw: bytes, *, path: str = "status_list_token") -> StatusToken:
-    """Read a token in either form.
+    """Read a token in either form, or a W3C Bitstring Status List Credential.
 
-    Raises ``MalformedError``: ``typ`` for anything that is not a Status List Token, ``claim_type`` for a wrong claim,
+    Raises ``MalformedError``: ``typ`` for anything that is not a status list, ``claim_type`` for a wrong claim,
     ``status_list`` for a list that cannot be, ``encoding`` and ``size`` for one that does not inflate within the
     limit, and the codes of the envelope.
     """
@@ -90,8 +109,10 @@ def build_status_token(
     expires_at: datetime,
     ttl: timedelta | None,
     form: Literal["jwt", "cwt"],
+    aggregation_uri: str | None = None,
 ) -> bytes:
-    """A signed token. ``chain`` (leaf first, without the root) is for receivers whose bundle lacks the signer.
+    """A signed token. ``chain`` (leaf first, without the root) is for receivers whose bundle lacks the signer;
+    ``aggregation_uri`` is where the issuer's list of lists is.
 
     Raises ``ValueError`` for times out of order, ``SigningError`` when the key does not sign.
     """
@@ -99,27 +120,29 @@ def build_status_token(
     seconds = None if ttl is None else int(ttl.total_seconds())
     if issued >= expires or (seconds is not None and seconds < 1):
         raise ValueError("a token expires after it was issued, and its ttl is positive")
+    more = {} if aggregation_uri is None else {_AGGREGATION: aggregation_uri}
     if form == "cwt":
-        return _build_cwt(uri, status_list, signer, chain, (issued, expires, seconds))
+        held = {"bits": status_list.bits, "lst": status_list.compress()} | more
+        return _build_cwt(uri, held, signer, chain, (issued, expires, seconds))
     from vcred.formats._jose import sign_jws  # noqa: PLC0415 - only the form at hand is loaded
 
     body: dict[str, Any] = {
         "sub": uri,
         "iat": issued,
         "exp": expires,
-        "status_list": {"bits": status_list.bits, "lst": b64u_encode(status_list.compress())},
+        "status_list": {"bits": status_list.bits, "lst": b64u_encode(status_list.compress())} | more,
     }
     if seconds is not None:
         body["ttl"] = seconds
     header: dict[str, Any] = {"typ": JWT_TYP, "kid": b64u_encode(signer.public_key.kid)}
     if chain:
-        header["x5c"] = [_standard_base64(der) for der in chain]
+        header["x5c"] = [standard_base64(der) for der in chain]
     return sign_jws(header, dump_json(body), signer)
 
 
 def _build_cwt(
     uri: str,
-    status_list: StatusList,
+    held: Mapping[str, Any],
     signer: Signer,
     chain: tuple[bytes, ...],
     times: tuple[int, int, int | None],
@@ -132,7 +155,7 @@ def _build_cwt(
         _SUB: uri,
         _EXP: expires,
         _IAT: issued,
-        _LIST: {"bits": status_list.bits, "lst": status_list.compress()},
+        _LIST: held,
     }
     if ttl is not None:
         body[_TTL] = ttl
@@ -146,7 +169,11 @@ def _build_cwt(
 def _parse_jwt(raw: bytes, path: str) -> StatusToken:
     from vcred.formats._jose import parse_jws, x5c_of  # noqa: PLC0415 - only the form at hand is loaded
 
-    jws = parse_jws(raw, path=path, typ=JWT_TYP, max_bytes=MAX_TOKEN_BYTES)
+    jws = parse_jws(raw, path=path, typ=(JWT_TYP, VC_TYP), max_bytes=MAX_TOKEN_BYTES)
+    if jws.header["typ"] == VC_TYP:
+        from vcred.status.bitstring import read_bitstring  # noqa: PLC0415 - as above; it needs this module
+
+        return read_bitstring(jws, path)
     body = parse_json(jws.payload, f"{path}.payload", max_bytes=MAX_TOKEN_BYTES, max_depth=8)
     if not isinstance(body, dict):
         raise MalformedError(ReasonCode.FORMAT, f"{path}.payload", "not an object")
@@ -163,7 +190,8 @@ def _parse_jwt(raw: bytes, path: str) -> StatusToken:
         expires_at=expires_at,
         ttl=ttl,
         status_list=StatusList.from_compressed(bits=_width(held, path), compressed=compressed, path=path),
-        kid=_kid_bytes(jws.header["kid"]) if "kid" in jws.header else None,
+        aggregation_uri=_text(held[_AGGREGATION], f"{path}.{_AGGREGATION}") if _AGGREGATION in held else None,
+        kid=kid_bytes(jws.header["kid"]) if "kid" in jws.header else None,
         x5c=x5c_of(jws.header, f"{path}.header"),
         envelope=jws,
     )
@@ -191,6 +219,7 @@ def _parse_cwt(raw: bytes, path: str) -> StatusToken:
         expires_at=expires_at,
         ttl=ttl,
         status_list=StatusList.from_compressed(bits=_width(held, path), compressed=compressed, path=path),
+        aggregation_uri=_text(held[_AGGREGATION], f"{path}.{_AGGREGATION}") if _AGGREGATION in held else None,
         kid=sign1.kid,
         x5c=chain_of(sign1, path),
         envelope=sign1,
@@ -235,7 +264,8 @@ def _number(value: Any, path: str) -> int:
     return value
 
 
-def _kid_bytes(text: str) -> bytes:
+def kid_bytes(text: str) -> bytes:
+    """The ``kid`` of a JOSE header as it selects a key: 8 bytes in base64url, else the text itself."""
     try:
         raw = b64u_decode(text, "")
     except MalformedError:
@@ -243,7 +273,8 @@ def _kid_bytes(text: str) -> bytes:
     return raw if len(raw) == 8 else text.encode()
 
 
-def _standard_base64(der: bytes) -> str:
+def standard_base64(der: bytes) -> str:
+    """A certificate as ``x5c`` has it."""
     from base64 import b64encode  # noqa: PLC0415 - x5c is the one place that has it
 
     return b64encode(der).decode("ascii")

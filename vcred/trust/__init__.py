@@ -3,6 +3,7 @@
 Who makes bundles imports ``vcred.trust.publish`` as well.
 """
 
+from vcred.trust.bare import BareKey
 from vcred.trust.bundle import TrustBundle
 from vcred.trust.content import Authority, Names, ReaderEntry, Withdrawal, WithdrawalReason
 from vcred.trust.profile import Purpose
@@ -21,6 +22,7 @@ from vcred.trust.x509 import (
 
 __all__ = [
     "Authority",
+    "BareKey",
     "Names",
     "Purpose",
     "ReaderEntry",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from vcred.errors import BundleExpired, MalformedError, RefusedError, TrustError
 from vcred.formats._wire import epoch
 from vcred.reasons import Reason, ReasonCode
 from vcred.status import StatusSnapshot
+from vcred.trust.bare import keys_of
 from vcred.trust.content import AUTHORITIES_FILE, META_FILE, parse_authorities, parse_meta
 from vcred.trust.metadata import VerifiedMetadata, verify_metadata
 from vcred.trust.pack import MAX_ARCHIVE_BYTES, read_pack
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vcred.catalog import Catalog
-    from vcred.trust.content import Authority, ReaderEntry
+    from vcred.trust.content import Authority, Names, ReaderEntry
 
-__all__ = ["POLICIES_FOLDER", "STATUS_FOLDER", "TYPES_FOLDER", "TrustBundle"]
+__all__ = ["POLICIES_FOLDER", "TYPES_FOLDER", "TrustBundle"]
 
-POLICIES_FOLDER, STATUS_FOLDER, TYPES_FOLDER = "policies/", "status/", "types/"
+POLICIES_FOLDER, TYPES_FOLDER = "policies/", "types/"
 
 _MAX_ROOT_BYTES = 1024 * 1024
 
@@ -50,17 +52,22 @@ class TrustBundle:
         for name in (AUTHORITIES_FILE, META_FILE):
             if name not in targets:
                 raise TrustError(f"the bundle is wrong: {name} is missing")
+        for name in targets:
+            if name not in (AUTHORITIES_FILE, META_FILE) and not name.startswith((POLICIES_FOLDER, TYPES_FOLDER)):
+                raise TrustError(f"the bundle is wrong: {name} belongs to nothing")
         self._metadata = metadata
         self._meta = parse_meta(targets[META_FILE])
         self._authorities, self._readers = parse_authorities(targets[AUTHORITIES_FILE])
         self._policies = _texts(targets, POLICIES_FOLDER)
         self._types = _texts(targets, TYPES_FOLDER)
-        self._signers = SignerIndex(self._authorities)
-        self._status = Snapshots(_status_files(targets, self._meta.status), self._signers)
         self._reader_index = ReaderIndex(self._authorities, self._readers, production=self._meta.production)
+        self._signers = SignerIndex(self._authorities, self._reader_index.kids, production=self._meta.production)
+        self._status = Snapshots(metadata.status, self._signers)
         self._catalog: Catalog | None = None
         self._expires_at = epoch(metadata.expires_at)
         self._memory = SeenMemory(seen, path=seen_path)
+        self._pack = ""
+        self._packed_status = self._status
 
     @classmethod
     def load(cls, path: str | Path, *, root: str | Path, seen: Path | None = None) -> TrustBundle:
@@ -95,7 +102,9 @@ class TrustBundle:
         except MalformedError as error:
             raise TrustError(f"not a bundle: {error}") from error
         metadata = verify_metadata(files, root=root)
-        return cls(metadata, seen=known.accept(metadata.roles), seen_path=seen_path)
+        bundle = cls(metadata, seen=known.accept(metadata.roles), seen_path=seen_path)
+        bundle._pack = sha256(raw).hexdigest()
+        return bundle
 
     @property
     def version(self) -> int:
@@ -104,13 +113,23 @@ class TrustBundle:
 
     @property
     def signed_at(self) -> datetime:
-        """When the bundle was made."""
-        return datetime.fromtimestamp(self._meta.signed_at, UTC)
+        """When the online key last vouched for all of it: as of then it was the newest."""
+        return datetime.fromtimestamp(self._metadata.signed_at, UTC)
+
+    @property
+    def listed_at(self) -> datetime:
+        """When the trust list in it was made."""
+        return datetime.fromtimestamp(self._meta.listed_at, UTC)
 
     @property
     def expires_at(self) -> datetime:
         """When the bundle is no longer to be used: the earliest expiry of its metadata."""
         return self._metadata.expires_at
+
+    @property
+    def names(self) -> Names:
+        """The bundle's name."""
+        return self._meta.names
 
     @property
     def production(self) -> bool:
@@ -142,13 +161,23 @@ class TrustBundle:
         return self._catalog
 
     @property
+    def pack(self) -> str:
+        """The SHA-256 of the file the bundle was made from: evidence of a verdict names it."""
+        return self._pack
+
+    @property
+    def added_status(self) -> Mapping[str, bytes]:
+        """The Status List Tokens that ``with_status`` added to the file's, by URI."""
+        return MappingProxyType(self._status.added_to(self._packed_status))
+
+    @property
     def seen(self) -> SeenState:
         """What this installation has seen, this bundle included."""
         return self._memory.state
 
     def age(self, at: datetime) -> timedelta:
-        """How long ago the bundle was made."""
-        return timedelta(seconds=epoch(at) - self._meta.signed_at)
+        """How long ago the online key vouched for the bundle."""
+        return timedelta(seconds=epoch(at) - self._metadata.signed_at)
 
     def check_time(self, at: datetime, *, last_seen: datetime | None = None) -> None:
         """Check that the bundle may be used at ``at``, by a clock that has not run backwards.
@@ -163,7 +192,7 @@ class TrustBundle:
         ]
         check_clock(
             now=epoch(at),
-            signed_at=self._meta.signed_at,
+            signed_at=self._metadata.signed_at,
             expires_at=self._expires_at,
             last_seen=max(times, default=None),
         )
@@ -191,7 +220,7 @@ class TrustBundle:
         Raises ``RefusedError``: ``key``, ``untrusted``, ``chain``, ``limit``, ``issuer``, ``key_withdrawn``,
         ``test_key`` or ``scope``.
         """
-        record = self._signers.find(kid=kid, x5c=x5c, purpose=Purpose.ISSUER, issued_at=issued_at)
+        record = self._signers.find(kid=kid, x5c=x5c, purpose=Purpose.ISSUER, issued_at=issued_at, issuer=issuer)
         return admit_issuer(
             record,
             issuer=issuer,
@@ -207,6 +236,11 @@ class TrustBundle:
         """
         return self._reader_index.find(client_id=client_id, x5c=x5c, at=at)
 
+    @property
+    def status_uris(self) -> tuple[str, ...]:
+        """The status lists that came with the bundle, or were added, usable or not."""
+        return tuple(self._status)
+
     def status_list(self, uri: str) -> StatusSnapshot | None:
         """The verified status list at ``uri``; ``None`` when there is none or it is unusable (``status_problem``)."""
         found = self._status.get(uri)
@@ -214,8 +248,7 @@ class TrustBundle:
 
     def status_problem(self, uri: str) -> Reason | None:
         """Why the status list at ``uri`` is unusable; ``None`` when it is usable, or simply not there."""
-        found = self._status.get(uri)
-        return found if isinstance(found, Reason) else None
+        return self._status.problem(uri)
 
     def with_status(self, token: bytes) -> TrustBundle:
         """This bundle with one Status List Token replaced, if ``token`` verifies and was signed later.
@@ -236,6 +269,7 @@ class TrustBundle:
             "version": self.version,
             "production": self.production,
             "signed_at": self.signed_at.isoformat(),
+            "listed_at": self.listed_at.isoformat(),
             "expires_at": self.expires_at.isoformat(),
             "age": int(self.age(at).total_seconds()),
             "authorities": [
@@ -244,7 +278,7 @@ class TrustBundle:
                     "name": {"ko": authority.names.ko, "en": authority.names.en},
                     "purpose": authority.purpose.value,
                     "types": len(authority.types),
-                    "signers": len(authority.signers),
+                    "signers": len(authority.signers) + len(keys_of(authority)),
                     "test": authority.test,
                 }
                 for authority in self._authorities
@@ -294,14 +328,3 @@ def _texts(targets: Mapping[str, bytes], folder: str) -> Mapping[str, str]:
         short = name.removeprefix(folder)
         texts[short.removesuffix(".toml") if folder == POLICIES_FOLDER else short] = text
     return MappingProxyType(texts)
-
-
-def _status_files(targets: Mapping[str, bytes], index: Mapping[str, str]) -> dict[str, bytes]:
-    known = {AUTHORITIES_FILE, META_FILE, *index.values()}
-    for name in targets:
-        if name not in known and not name.startswith((POLICIES_FOLDER, TYPES_FOLDER)):
-            raise TrustError(f"the bundle is wrong: {name} belongs to nothing")
-    for name in index.values():
-        if name not in targets or not name.startswith(STATUS_FOLDER):
-            raise TrustError(f"the bundle is wrong: {name} is missing")
-    return {uri: targets[name] for uri, name in index.items()}

@@ -6,6 +6,7 @@ Nothing is optional, nothing is unknown, and an empty list never means "all".
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,14 +14,16 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from vcred.errors import MalformedError, TrustError
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, parse_json
+from vcred.trust.bare import BareKey, check_keys, key_json, read_key
 from vcred.trust.profile import MAX_CHAIN, Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "AUTHORITIES_FILE",
     "META_FILE",
+    "STATUS_FOLDER",
     "Authority",
     "Meta",
     "Names",
@@ -31,10 +34,12 @@ __all__ = [
     "dump_meta",
     "parse_authorities",
     "parse_meta",
+    "status_file",
 ]
 
 AUTHORITIES_FILE = "authorities.json"
 META_FILE = "meta.json"
+STATUS_FOLDER = "status/"
 
 _MAX_BYTES = 8 * 1024 * 1024
 _MAX_ITEMS = 4096
@@ -79,6 +84,8 @@ class Withdrawal:
 class Authority:
     """Who may sign what. ``signers`` are chains, leaf first and without the root, in no particular order.
 
+    ``keys`` are those it has without a certificate, but for those of a DID: ``vcred.trust.bare.keys_of`` has them all.
+    ``did_document`` is the pinned document of a ``did:web``, as it was received.
     ``status_uris`` are the status lists the authority answers for: a URI, or a prefix that ends in ``/``.
     """
 
@@ -94,6 +101,8 @@ class Authority:
     valid_until: int
     test: bool
     withdrawn: tuple[Withdrawal, ...] = ()
+    keys: tuple[BareKey, ...] = ()
+    did_document: bytes | None = field(default=None, repr=False)
 
     def name(self, lang: str) -> str:
         """The display name in ``ko`` or ``en``."""
@@ -117,12 +126,11 @@ class ReaderEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meta:
-    """About the bundle itself. ``status`` maps a status list's URI to the file that holds its token."""
+    """About the trust list itself: its name, whether it is for real use, and when it was made."""
 
     names: Names
     production: bool
-    signed_at: int
-    status: Mapping[str, str]
+    listed_at: int
 
 
 def parse_authorities(raw: bytes) -> tuple[tuple[Authority, ...], tuple[ReaderEntry, ...]]:
@@ -161,14 +169,13 @@ def dump_authorities(authorities: Sequence[Authority], readers: Sequence[ReaderE
 
 def parse_meta(raw: bytes) -> Meta:
     """Read ``meta.json``. Raises ``TrustError``."""
-    body = _object(_json(raw, META_FILE), META_FILE, "format", "name", "production", "signed_at", "status")
-    if body["format"] != 1 or not isinstance(body["status"], dict) or len(body["status"]) > _MAX_ITEMS:
+    body = _object(_json(raw, META_FILE), META_FILE, "format", "name", "production", "listed_at")
+    if body["format"] != 1:
         _wrong(META_FILE, "format")
     return Meta(
         names=_names(body["name"], "name"),
         production=_flag(body["production"], "production"),
-        signed_at=_time(body["signed_at"], "signed_at"),
-        status={_uri(uri, "status"): _text(name, "status") for uri, name in body["status"].items()},
+        listed_at=_time(body["listed_at"], "listed_at"),
     )
 
 
@@ -179,10 +186,14 @@ def dump_meta(meta: Meta) -> bytes:
             "format": 1,
             "name": {"ko": meta.names.ko, "en": meta.names.en},
             "production": meta.production,
-            "signed_at": meta.signed_at,
-            "status": dict(meta.status),
+            "listed_at": meta.listed_at,
         }
     )
+
+
+def status_file(uri: str) -> str:
+    """The file that holds the Status List Token of ``uri``."""
+    return f"{STATUS_FOLDER}{hashlib.sha256(uri.encode()).hexdigest()[:32]}.cwt"
 
 
 def _authority_json(authority: Authority) -> dict[str, Any]:
@@ -195,6 +206,8 @@ def _authority_json(authority: Authority) -> dict[str, Any]:
             {"kid": kid.hex(), "chain": [b64u_encode(der) for der in chain]}
             for kid, chain in zip(authority.kids, authority.signers, strict=True)
         ],
+        "keys": [key_json(key) for key in authority.keys],
+        "did_document": None if authority.did_document is None else authority.did_document.decode(),
         "types": sorted(authority.types),
         "status_uris": list(authority.status_uris),
         "valid_from": authority.valid_from,
@@ -213,6 +226,8 @@ _AUTHORITY = (
     "purpose",
     "anchors",
     "signers",
+    "keys",
+    "did_document",
     "types",
     "status_uris",
     "valid_from",
@@ -240,9 +255,15 @@ def _authority(value: Any, path: str) -> Authority:
         valid_until=_time(body["valid_until"], f"{path}.valid_until"),
         test=_flag(body["test"], f"{path}.test"),
         withdrawn=_each(body["withdrawn"], f"{path}.withdrawn", _withdrawal),
+        keys=_each(body["keys"], f"{path}.keys", _key),
+        did_document=_document(body["did_document"], f"{path}.did_document"),
     )
-    if not authority.anchors or len(set(authority.anchors)) != len(authority.anchors):
-        _wrong(path, "an authority has anchors, each once")
+    try:
+        check_keys(authority)
+    except MalformedError as error:
+        _wrong(path, str(error))
+    if len(set(authority.anchors)) != len(authority.anchors):
+        _wrong(path, "an anchor appears twice")
     if (authority.purpose is Purpose.ISSUER) != bool(authority.types):
         _wrong(path, "issuers, and only they, name the types they sign")
     if authority.valid_from >= authority.valid_until:
@@ -256,6 +277,21 @@ def _signer(value: Any, path: str) -> tuple[bytes, tuple[bytes, ...]]:
     if not 1 <= len(chain) <= MAX_CHAIN:
         _wrong(path, "chain")
     return _kid(body["kid"], f"{path}.kid"), chain
+
+
+def _key(value: Any, path: str) -> BareKey:
+    try:
+        return read_key(value, path)
+    except MalformedError as error:
+        raise TrustError(f"the bundle is wrong: {error}") from error
+
+
+def _document(value: Any, path: str) -> bytes | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        _wrong(path, "not the text of a document")
+    return value.encode()
 
 
 def _withdrawal(value: Any, path: str) -> Withdrawal:

@@ -15,6 +15,7 @@ from vcred.formats._wire import epoch
 from vcred.reasons import ReasonCode
 from vcred.trust.content import Names
 from vcred.trust.profile import Purpose
+from vcred.trust.rules import denied_kids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +60,9 @@ class ReaderIndex:
             x509_hash,
         )
 
+        authorities = tuple(authorities)
         self._production = production
+        self._denied = denied_kids(authorities)
         self._owners: dict[bytes, Authority] = {}
         self._entries: dict[str, tuple[ReaderEntry, Certificate]] = {}
         try:
@@ -67,6 +70,8 @@ class ReaderIndex:
                 if authority.purpose is Purpose.READER:
                     for anchor in authority.anchors:
                         read_certificate(anchor, "anchor")
+                        if anchor in self._owners:
+                            raise TrustError(f"the bundle is wrong: {authority.id}: its root is another's as well")
                         self._owners[anchor] = authority
             for entry in readers:
                 certificate = read_certificate(entry.certificate, "reader")
@@ -74,6 +79,11 @@ class ReaderIndex:
                 self._entries[_PREFIX + x509_hash(entry.certificate)] = (entry, certificate)
         except RefusedError as error:
             raise TrustError(f"the bundle is wrong: {error}") from error
+
+    @property
+    def kids(self) -> frozenset[bytes]:
+        """The keys of the registered readers."""
+        return frozenset(certificate.key.kid for _, certificate in self._entries.values())
 
     def find(self, *, client_id: str, x5c: tuple[bytes, ...], at: datetime) -> VerifiedReader:
         """The reader ``client_id`` (``x509_hash:...``) means; ``x5c`` is what it sent, if anything.
@@ -94,6 +104,7 @@ class ReaderIndex:
         entry, certificate = self._entries[client_id]
         if entry.withdrawn_at is not None and epoch(at) >= entry.withdrawn_at:
             raise RefusedError(ReasonCode.KEY_WITHDRAWN, "client_id", "the reader is withdrawn")
+        self._check_denied([certificate.key.kid], "client_id")
         if entry.test and self._production:
             raise RefusedError(ReasonCode.TEST_KEY, "client_id", "a test reader, and the bundle is for production")
         _check_dates(certificate, at)
@@ -115,6 +126,7 @@ class ReaderIndex:
                 raise
         leaf = read_certificate(x5c[0], "x5c[0]")
         check_leaf(leaf, purpose=Purpose.READER, path="x5c[0]")
+        self._check_denied([leaf.key.kid], "x5c")
         _check_dates(leaf, at)
         return VerifiedReader(
             client_id=client_id, registered=False, key=leaf.key, policies=frozenset(), names=_STRANGER
@@ -122,6 +134,7 @@ class ReaderIndex:
 
     def _certified(self, client_id: str, verified: VerifiedChain, at: datetime) -> VerifiedReader:
         authority = self._owners[verified.anchor]
+        self._check_denied(verified.kids, "x5c")
         if any(each.kid is None or each.kid in verified.kids for each in authority.withdrawn):
             raise RefusedError(ReasonCode.KEY_WITHDRAWN, "x5c", "a key on the path is withdrawn")
         if authority.test and self._production:
@@ -136,6 +149,10 @@ class ReaderIndex:
             policies=frozenset(),
             names=Names(ko=organisations[0], en=organisations[-1]),
         )
+
+    def _check_denied(self, kids: Iterable[bytes], path: str) -> None:
+        if not self._denied.isdisjoint(kids):
+            raise RefusedError(ReasonCode.KEY_WITHDRAWN, path, "the bundle lists a key on the path as compromised")
 
 
 def _check_dates(certificate: Certificate, at: datetime) -> None:

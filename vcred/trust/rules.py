@@ -2,17 +2,23 @@
 
 A credential's issuer key is accepted when all of this holds, in this order:
 
-1. ``kid`` and ``x5c``, when both are there, mean one key (``key``). Neither makes a key trusted.
-2. The key is a document signer of an authority in the bundle: listed there, or by a chain to one of the authority's
-   anchors (``untrusted``, ``chain``). An empty bundle trusts nobody.
+1. ``kid`` and ``x5c``, when both are there, mean one key (``key``). Neither makes a key trusted. ``kid`` is our key id,
+   or the DID URL of a verification method; one that is only a fragment is taken from the issuer that is named.
+2. The key is a document signer of an authority in the bundle: listed there with its chain, listed there as a bare key
+   (its own, or one of the DID the authority is), or by a chain to one of the authority's anchors (``untrusted``,
+   ``chain``). What a key is for, the extended key usage says, or for a bare key the authority's purpose: a key that is
+   a reader's or a status signer's signs no credential, whatever else certifies it. An empty bundle trusts nobody, and
+   a DID that it does not name is nobody.
 3. The issuer the credential names is that authority, and the one the certificate names (``issuer``).
-4. No key on the path, nor the authority, is withdrawn: after ``compromised`` nothing is valid; after ``superseded``
-   what was issued before stays valid (``key_withdrawn``).
+4. No key on the path, nor the authority, is withdrawn: after ``compromised`` nothing is valid, whoever listed the key
+   as compromised; after ``superseded`` what was issued before stays valid (``key_withdrawn``).
 5. A production bundle takes no test authority (``test_key``).
 6. The authority may sign this certificate type (``scope``).
-7. The key was valid when the credential was issued: every certificate on the path, and the authority's own entry
-   (``chain``). A listed signer has its history in the bundle, so it may have expired since; one known only by its
-   chain has none, so it must be valid now as well. No key is used before its time.
+7. The key was valid when the credential was issued: every certificate on the path or the bare key's own entry, and the
+   authority's own entry (``chain``). A listed signer or bare key has its history in the bundle, so it may have expired
+   since; one known only by its chain has none, so it must be valid now as well. No key is used before its time.
+
+The signer of a status list is judged by rules 1, 2, 4, 5 and 7, and by whether its authority answers for the list.
 
 A bundle itself is used from ``signed_at``, give or take ``CLOCK_LEEWAY``, until ``expires_at``, by a clock that does
 not run backwards (``clock``, ``bundle_expired``).
@@ -29,7 +35,7 @@ from vcred.reasons import ReasonCode
 from vcred.trust.content import WithdrawalReason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from vcred.keys import PublicKey
     from vcred.trust.content import Authority
@@ -42,6 +48,7 @@ __all__ = [
     "admit_issuer",
     "admit_status_signer",
     "check_clock",
+    "denied_kids",
     "withdrawal",
 ]
 
@@ -62,10 +69,10 @@ class VerifiedIssuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerRecord:
-    """A signer whose path to an anchor was verified, without regard to any time but its own.
+    """A signer whose path to an anchor was verified, or a bare key, without regard to any time but its own.
 
-    ``not_before`` and ``not_after`` bound the whole path and the authority's entry. ``superseded_at`` is the earliest
-    withdrawal on the path.
+    ``not_before`` and ``not_after`` bound the whole path or the key, and the authority's entry. ``superseded_at`` is
+    the earliest withdrawal on the path.
     """
 
     issuer: VerifiedIssuer
@@ -78,10 +85,20 @@ class SignerRecord:
     path: str = field(default="x5c")
 
 
-def withdrawal(authority: Authority, kids: Collection[bytes]) -> tuple[bool, int | None]:
-    """Whether a key among ``kids`` or the authority is compromised, and since when one is superseded."""
+def denied_kids(authorities: Iterable[Authority]) -> frozenset[bytes]:
+    """The keys that any authority lists as compromised: a key that leaked is nobody's any more."""
+    return frozenset(
+        each.kid
+        for authority in authorities
+        for each in authority.withdrawn
+        if each.kid is not None and each.reason is WithdrawalReason.COMPROMISED
+    )
+
+
+def withdrawal(authority: Authority, kids: Collection[bytes], *, denied: frozenset[bytes]) -> tuple[bool, int | None]:
+    """Whether a key among ``kids`` is in ``denied`` or the authority compromised, and since when one is superseded."""
     found = [each for each in authority.withdrawn if each.kid is None or each.kid in kids]
-    compromised = any(each.reason is WithdrawalReason.COMPROMISED for each in found)
+    compromised = any(each.reason is WithdrawalReason.COMPROMISED for each in found) or not denied.isdisjoint(kids)
     return compromised, min((each.at for each in found), default=None)
 
 
@@ -106,14 +123,16 @@ def admit_issuer(
     return record.issuer
 
 
-def admit_status_signer(record: SignerRecord, *, uri: str, issued_at: int) -> None:
-    """Rules 3, 4 and 7 for the signer of a status list. Raises ``RefusedError``.
+def admit_status_signer(record: SignerRecord, *, uri: str, issued_at: int, production: bool) -> None:
+    """Whether a signer may sign the status list at ``uri``, and rules 4, 5 and 7. Raises ``RefusedError``.
 
     The list's age is bounded by the receiver, so an expired key cannot hide behind an early time of issue.
     """
     if not record.issuer.authority.answers_for(uri):
         raise RefusedError(ReasonCode.ISSUER, "sub", "the authority does not answer for this list")
     _check_withdrawn(record, issued_at)
+    if production and record.issuer.test:
+        raise RefusedError(ReasonCode.TEST_KEY, "sub", "a test authority, and the bundle is for production")
     if not record.not_before <= issued_at <= record.not_after:
         raise RefusedError(ReasonCode.CHAIN, record.path, "the signer was not valid at the time of issue")
 

@@ -5,7 +5,7 @@ Rules:
 1. A role's version never goes down, and one version has one content (``BundleRollback``).
 2. When a newer root changes the keys of a role, that role's memory is dropped: a stolen key that pushed the version
    to the maximum is recovered from by rotating it (TUF specification 5.3.11). Rotating the snapshot's keys drops the
-   memory of targets too, because the snapshot is what vouches for the version of targets.
+   memory of targets and status too, because the snapshot is what vouches for their versions.
 3. The last seen time only moves forward.
 
 A ``SeenState`` is a value. On disk it is a small JSON file beside the bundle, replaced atomically; a damaged file is
@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from vcred._files import sync_folder
 from vcred.errors import BundleRollback, MalformedError, TrustError
 from vcred.formats._wire import dump_json, epoch, parse_json
 
@@ -30,10 +31,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-__all__ = ["ROLES", "RoleSeen", "SeenMemory", "SeenState", "read_seen", "update_seen", "write_seen"]
+__all__ = [
+    "ROLES",
+    "RoleSeen",
+    "SeenMemory",
+    "SeenState",
+    "in_turn",
+    "read_seen",
+    "update_seen",
+    "write_seen",
+]
 
-ROLES = ("root", "timestamp", "snapshot", "targets")
-"""The order in which TUF loads them."""
+ROLES = ("root", "timestamp", "snapshot", "targets", "status")
+"""The order in which TUF loads them; ``status`` is the role that targets delegates to."""
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _MAX_BYTES = 65536
@@ -43,7 +53,7 @@ _WRITE_EVERY = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleSeen:
-    """The highest version of one role, the SHA-256 of its file, and the ids of the keys it was signed under."""
+    """The highest version of one role, the SHA-256 of its signed part, and the ids of the keys it was signed under."""
 
     version: int
     sha256: str
@@ -84,7 +94,7 @@ class SeenState:
         """The memory as ``parse`` reads it."""
         return dump_json(
             {
-                "format": 1,
+                "format": 2,
                 "last_seen": self.last_seen,
                 "roles": {
                     name: {"version": role.version, "sha256": role.sha256, "keys": list(role.keys)}
@@ -100,7 +110,7 @@ class SeenState:
             body = parse_json(raw, "", max_bytes=_MAX_BYTES, max_depth=6)
         except MalformedError as error:
             raise TrustError(f"the memory of seen bundles is damaged: {error.code.value}") from error
-        if not isinstance(body, dict) or set(body) != {"format", "last_seen", "roles"} or body["format"] != 1:
+        if not isinstance(body, dict) or set(body) != {"format", "last_seen", "roles"} or body["format"] != 2:
             raise TrustError("the memory of seen bundles is damaged: not in our format")
         last_seen, roles = body["last_seen"], body["roles"]
         if not (last_seen is None or type(last_seen) is int) or not isinstance(roles, dict):
@@ -155,10 +165,22 @@ def update_seen(path: Path, state: SeenState) -> SeenState:
 
     A process that still works with an older bundle must not make the memory fall back to it. Raises ``TrustError``.
     """
-    with _alone(path):
+    with in_turn(path):
         joined = state.joined(read_seen(path))
         write_seen(path, joined)
     return joined
+
+
+def forget_time(path: Path, *, at: datetime) -> SeenState:
+    """Set the last seen time to ``at``, backwards as well: for a person who knows that a clock had been ahead.
+
+    What is fresh is judged from ``at`` on, so whoever may do this can make old status lists look new. Versions that
+    were seen stay. Raises ``TrustError``.
+    """
+    with in_turn(path):
+        state = replace(read_seen(path), last_seen=epoch(at))
+        write_seen(path, state)
+    return state
 
 
 def write_seen(path: Path, state: SeenState) -> None:
@@ -177,14 +199,14 @@ def write_seen(path: Path, state: SeenState) -> None:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise TrustError(f"{path}: the memory of seen bundles cannot be written: {error.strerror}") from error
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that nobody writes between our reading and our writing."""
+def in_turn(path: Path) -> Iterator[None]:
+    """Wait for the lock of the folder of ``path`` and hold it: nobody writes between our reading and our writing."""
     if os.name != "posix":
         yield
         return
@@ -203,21 +225,11 @@ def _alone(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _rotated(known: Mapping[str, RoleSeen], offered: Mapping[str, RoleSeen]) -> frozenset[str]:
     if "root" not in known or offered["root"].version <= known["root"].version:
         return frozenset()
     changed = {role for role in ROLES[1:] if known[role].keys != offered[role].keys}
-    return frozenset(changed | {"targets"} if "snapshot" in changed else changed)
+    return frozenset(changed | {"targets", "status"} if "snapshot" in changed else changed)
 
 
 def _later(one: Mapping[str, RoleSeen], other: Mapping[str, RoleSeen]) -> Mapping[str, RoleSeen]:

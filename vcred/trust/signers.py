@@ -1,8 +1,8 @@
 """From what a credential presents (``kid``, ``x5c``) to the signer it means, within one bundle.
 
 Paths are verified once a signer and kept: listed signers by their ``kid``, presented chains by all their bytes
-(bounded, so a stranger cannot fill the memory). Nothing kept depends on the time of a call; dates and withdrawals are
-judged on every call by ``vcred.trust.rules``. A new bundle starts with nothing kept.
+(bounded, so a stranger cannot fill the memory). Bare keys have no path. Nothing kept depends on the time of a call;
+dates and withdrawals are judged on every call by ``vcred.trust.rules``. A new bundle starts with nothing kept.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 from vcred.errors import RefusedError, TrustError
 from vcred.reasons import ReasonCode
-from vcred.trust.profile import Purpose
-from vcred.trust.rules import SignerRecord, VerifiedIssuer, withdrawal
+from vcred.trust.bare import keys_of
+from vcred.trust.profile import MAX_CHAIN, Purpose
+from vcred.trust.rules import SignerRecord, VerifiedIssuer, denied_kids, withdrawal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from vcred.trust.bare import BareKey
     from vcred.trust.content import Authority
     from vcred.trust.x509 import VerifiedChain
 
@@ -30,25 +32,44 @@ _MAX_TIME = 253402300799
 
 
 class SignerIndex:
-    """Every signer of a bundle."""
+    """Every signer of a bundle. ``production`` is the bundle's, ``reader_kids`` are its readers' keys."""
 
-    def __init__(self, authorities: Iterable[Authority]) -> None:
-        """Raises ``TrustError`` when a certificate cannot be read, or two signers share a ``kid``."""
+    def __init__(self, authorities: Iterable[Authority], reader_kids: frozenset[bytes], *, production: bool) -> None:
+        """Raises ``TrustError`` when a certificate or a DID cannot be read, or two signers share a ``kid``, or a
+        reader's key is a signer's as well.
+        """
+        self.production = production
+        self._reader_kids = reader_kids
         self._by_kid: dict[bytes, tuple[Authority, tuple[bytes, ...]]] = {}
+        self._by_url: dict[bytes, bytes] = {}
         self._owners: dict[bytes, list[Authority]] = {}
+        self._anchors: dict[bytes, list[bytes]] = {}
         self._listed: dict[bytes, SignerRecord] = {}
         self._presented: OrderedDict[tuple[bytes, ...], SignerRecord] = OrderedDict()
         self._lock = Lock()
+        authorities = tuple(authorities)
+        self._denied = denied_kids(authorities)
         for authority in authorities:
             if authority.purpose is not Purpose.READER:
-                self._add(authority)
+                try:
+                    self._add(authority)
+                except RefusedError as error:
+                    raise TrustError(f"the bundle is wrong: {authority.id}: {error}") from error
+        if not reader_kids.isdisjoint(self._by_kid):
+            raise TrustError("the bundle is wrong: a reader's key is listed as a signer")
 
-    def find(self, *, kid: bytes | None, x5c: tuple[bytes, ...], purpose: Purpose, issued_at: int) -> SignerRecord:
+    def find(
+        self, *, kid: bytes | None, x5c: tuple[bytes, ...], purpose: Purpose, issued_at: int, issuer: str = ""
+    ) -> SignerRecord:
         """The signer that is meant, for ``purpose``. Rules 1 and 2 of ``vcred.trust.rules``.
 
-        Raises ``RefusedError`` with ``key``, ``untrusted``, ``chain``, ``limit``, or ``issuer`` when the certificate
-        names someone its root does not answer for.
+        ``issuer`` is who the credential says issued it: a ``kid`` that is only a fragment is a method of that DID, as
+        in SD-JWT VC draft 08 section 3.5 (later drafts leave DIDs to others). Raises ``RefusedError`` with ``key``,
+        ``untrusted``, ``chain``, ``limit``, or ``issuer`` when the certificate names someone its root does not answer
+        for.
         """
+        if kid is not None:
+            kid = self._key_id(kid, issuer)
         if x5c:
             record = self._presented.get(x5c) or self._verify_presented(x5c, purpose, issued_at)
             if kid is not None and kid != record.issuer.key.kid:
@@ -63,8 +84,8 @@ class SignerIndex:
 
     def find_status_signer(self, *, kid: bytes | None, x5c: tuple[bytes, ...], issued_at: int) -> SignerRecord:
         """The signer of a status list: a status signer, or a document signer of the same authority."""
-        if kid in self._by_kid and not x5c:
-            return self._listed.get(kid) or self._verify_listed(kid)
+        if kid is not None and not x5c and (known := self._key_id(kid, "")) in self._by_kid:
+            return self._listed.get(known) or self._verify_listed(known)
         try:
             return self.find(kid=kid, x5c=x5c, purpose=Purpose.STATUS, issued_at=issued_at)
         except RefusedError as error:
@@ -77,22 +98,34 @@ class SignerIndex:
         for kid in self._by_kid:
             self._verify_listed(kid)
 
+    def _key_id(self, kid: bytes, issuer: str) -> bytes:
+        """Our key id for a DID URL of the bundle; anything else as it is."""
+        url = issuer.encode("utf-8", "surrogatepass") + kid if kid.startswith(b"#") else kid
+        return self._by_url.get(url, kid)
+
     def _add(self, authority: Authority) -> None:
         from vcred.trust.x509 import read_certificate  # noqa: PLC0415 - X.509 loads with the first bundle
 
-        try:
-            for anchor in authority.anchors:
-                read_certificate(anchor, "anchor")
-                self._owners.setdefault(anchor, []).append(authority)
-            keys = [read_certificate(chain[0], "signer").key for chain in authority.signers]
-        except RefusedError as error:
-            raise TrustError(f"the bundle is wrong: {authority.id}: {error}") from error
-        for chain, kid, key in zip(authority.signers, authority.kids, keys, strict=True):
-            if key.kid != kid:
+        for der in authority.anchors:
+            anchor = read_certificate(der, "anchor")
+            if der not in self._owners:
+                self._anchors.setdefault(anchor.subject, []).append(der)
+            self._owners.setdefault(der, []).append(authority)
+        for chain, kid in zip(authority.signers, authority.kids, strict=True):
+            if read_certificate(chain[0], "signer").key.kid != kid:
                 raise TrustError(f"the bundle is wrong: {authority.id}: kid {kid.hex()} is not that of the certificate")
-            if kid in self._by_kid:
-                raise TrustError(f"the bundle is wrong: {authority.id}: kid {kid.hex()} appears twice")
-            self._by_kid[kid] = (authority, chain)
+            self._claim(kid, authority, chain)
+        for bare in keys_of(authority):
+            kid = bare.key.kid
+            self._claim(kid, authority, ())
+            self._listed[kid] = self._bare_record(authority, bare)
+            if bare.did_url is not None:
+                self._by_url[bare.did_url.encode()] = kid
+
+    def _claim(self, kid: bytes, authority: Authority, chain: tuple[bytes, ...]) -> None:
+        if kid in self._by_kid:
+            raise TrustError(f"the bundle is wrong: {authority.id}: kid {kid.hex()} appears twice")
+        self._by_kid[kid] = (authority, chain)
 
     def _verify_listed(self, kid: bytes) -> SignerRecord:
         from vcred.trust.x509 import read_certificate, verify_chain  # noqa: PLC0415 - X.509 loads with the first bundle
@@ -100,6 +133,8 @@ class SignerIndex:
         if kid not in self._by_kid:
             raise RefusedError(ReasonCode.UNTRUSTED, "kid", "no signer of the bundle has this kid")
         authority, chain = self._by_kid[kid]
+        if not chain:
+            return self._listed[kid]
         leaf = read_certificate(chain[0], "signer")
         for_status = authority.purpose is Purpose.STATUS or leaf.usages == (Purpose.STATUS.eku,)
         purpose = Purpose.STATUS if for_status else Purpose.ISSUER
@@ -107,46 +142,71 @@ class SignerIndex:
         verified = verify_chain(chain, authority.anchors, purpose=purpose, at=at, path="signer")
         if verified.leaf.uris != (authority.id,):
             raise RefusedError(ReasonCode.ISSUER, "signer", "the certificate names another issuer")
-        record = _record(authority, verified, purpose, listed=True)
+        record = self._record(authority, verified, purpose, listed=True)
         self._listed[kid] = record
         return record
 
     def _verify_presented(self, x5c: tuple[bytes, ...], purpose: Purpose, issued_at: int) -> SignerRecord:
-        from vcred.trust.x509 import verify_chain  # noqa: PLC0415 - X.509 loads with the first bundle
+        from vcred.trust.x509 import read_certificate, verify_chain  # noqa: PLC0415 - X.509 loads with the first bundle
 
         if not 0 <= issued_at <= _MAX_TIME:
             raise RefusedError(ReasonCode.CHAIN, "x5c", "the signer was not valid at the time of issue")
+        if len(x5c) > MAX_CHAIN or not self._owners.keys().isdisjoint(x5c):
+            raise RefusedError(ReasonCode.CHAIN, "x5c", "the chain is too long, or contains an anchor")
         at = datetime.fromtimestamp(issued_at, UTC)
-        # A root that only stands behind status lists never vouches for a certificate.
+        # Only anchors of the right name are looked at: a nation has a thousand. And a root that only stands behind
+        # status lists never vouches for a certificate.
+        top = read_certificate(x5c[-1], f"x5c[{len(x5c) - 1}]")
         owners = {
-            anchor: [each for each in owned if purpose in (each.purpose, Purpose.STATUS)]
-            for anchor, owned in self._owners.items()
+            anchor: [each for each in self._owners[anchor] if purpose in (each.purpose, Purpose.STATUS)]
+            for anchor in self._anchors.get(top.issuer, ())
         }
         verified = verify_chain(x5c, [anchor for anchor, owned in owners.items() if owned], purpose=purpose, at=at)
-        kid = verified.leaf.key.kid
-        listed = self._by_kid.get(kid)
-        if listed is not None and listed[1] == x5c:
-            record = self._listed.get(kid) or self._verify_listed(kid)
-        else:
-            named = [each for each in owners[verified.anchor] if (each.id,) == verified.leaf.uris]
-            if not named:
-                raise RefusedError(ReasonCode.ISSUER, "x5c", "the root does not answer for the issuer it certifies")
-            record = _record(named[0], verified, purpose, listed=False)
+        record = self._presented_record(x5c, verified, purpose, owners[verified.anchor])
         with self._lock:
             self._presented[x5c] = record
             if len(self._presented) > _MAX_PRESENTED:
                 self._presented.popitem(last=False)
         return record
 
+    def _presented_record(
+        self, x5c: tuple[bytes, ...], verified: VerifiedChain, purpose: Purpose, owners: list[Authority]
+    ) -> SignerRecord:
+        kid = verified.leaf.key.kid
+        if kid in self._reader_kids:
+            raise RefusedError(ReasonCode.CHAIN, "x5c", "the key is a reader's")
+        if kid in self._by_kid:
+            record = self._listed.get(kid) or self._verify_listed(kid)
+            if record.purpose is not purpose:
+                raise RefusedError(ReasonCode.CHAIN, "x5c", f"the bundle lists the key for {record.purpose.value}")
+            if self._by_kid[kid][1] == x5c:
+                return record
+        named = [each for each in owners if (each.id,) == verified.leaf.uris]
+        if not named:
+            raise RefusedError(ReasonCode.ISSUER, "x5c", "the root does not answer for the issuer it certifies")
+        return self._record(named[0], verified, purpose, listed=False)
 
-def _record(authority: Authority, verified: VerifiedChain, purpose: Purpose, *, listed: bool) -> SignerRecord:
-    compromised, superseded_at = withdrawal(authority, verified.kids)
-    return SignerRecord(
-        issuer=VerifiedIssuer(authority=authority, key=verified.leaf.key, test=authority.test),
-        purpose=purpose,
-        not_before=max(verified.not_before, authority.valid_from),
-        not_after=min(verified.not_after, authority.valid_until),
-        listed=listed,
-        compromised=compromised,
-        superseded_at=superseded_at,
-    )
+    def _record(self, authority: Authority, verified: VerifiedChain, purpose: Purpose, *, listed: bool) -> SignerRecord:
+        compromised, superseded_at = withdrawal(authority, verified.kids, denied=self._denied)
+        return SignerRecord(
+            issuer=VerifiedIssuer(authority=authority, key=verified.leaf.key, test=authority.test),
+            purpose=purpose,
+            not_before=max(verified.not_before, authority.valid_from),
+            not_after=min(verified.not_after, authority.valid_until),
+            listed=listed,
+            compromised=compromised,
+            superseded_at=superseded_at,
+        )
+
+    def _bare_record(self, authority: Authority, bare: BareKey) -> SignerRecord:
+        compromised, superseded_at = withdrawal(authority, (bare.key.kid,), denied=self._denied)
+        return SignerRecord(
+            issuer=VerifiedIssuer(authority=authority, key=bare.key, test=authority.test),
+            purpose=authority.purpose,
+            not_before=max(bare.valid_from, authority.valid_from),
+            not_after=min(bare.valid_until, authority.valid_until),
+            listed=True,
+            compromised=compromised,
+            superseded_at=superseded_at,
+            path="kid",
+        )

@@ -58,6 +58,15 @@ class Snapshots:
                 self._found[uri] = Reason(error.code, error.path, error.detail)
         return self._found[uri]
 
+    def added_to(self, other: Snapshots) -> dict[str, bytes]:
+        """The tokens, by URI, that these have in place of those of ``other``, or besides them."""
+        return {uri: raw for uri, raw in self._tokens.items() if raw is not other._tokens.get(uri)}
+
+    def problem(self, uri: str) -> Reason | None:
+        """Why the list is unusable; ``None`` when it is usable, or not there."""
+        found = self.get(uri)
+        return found if isinstance(found, Reason) else None
+
     def replaced(self, token: bytes) -> Snapshots:
         """These with ``token`` in place of an older one; these themselves when it is not newer.
 
@@ -75,7 +84,9 @@ class Snapshots:
         token = parse_status_token(raw)
         try:
             record = self._signers.find_status_signer(kid=token.kid, x5c=token.x5c, issued_at=token.issued_at)
-            admit_status_signer(record, uri=token.uri, issued_at=token.issued_at)
+            admit_status_signer(record, uri=token.uri, issued_at=token.issued_at, production=self._signers.production)
+            if token.issuer not in (None, record.issuer.authority.id):
+                raise RefusedError(ReasonCode.ISSUER, "issuer", "the list names another issuer than its signer's")
         except RefusedError as error:
             raise RefusedError(ReasonCode.STATUS_SIGNATURE, error.path, str(error)) from error
         verify_status_token(token, record.issuer.key)

@@ -74,6 +74,8 @@ class Certificate:
     may_certify: bool
     uris: tuple[str, ...]
     dns_names: tuple[str, ...]
+    has_other_names: bool
+    """The alternative name has an entry of another kind: an address, a mailbox."""
     organisations: tuple[str, ...]
 
 
@@ -115,6 +117,8 @@ def check_leaf(leaf: Certificate, *, purpose: Purpose, path: str) -> None:
         raise RefusedError(ReasonCode.CHAIN, path, "the key usage is not digitalSignature alone")
     if leaf.usages != (purpose.eku,):
         raise RefusedError(ReasonCode.CHAIN, path, f"the extended key usage is not that of {purpose.value}")
+    if leaf.has_other_names:
+        raise RefusedError(ReasonCode.CHAIN, path, "an alternative name that is neither a URI nor a dNSName")
     if purpose is Purpose.READER:
         if not leaf.uris and not leaf.dns_names:
             raise RefusedError(ReasonCode.CHAIN, path, "a reader has a dNSName or a URI as alternative name")
@@ -263,6 +267,8 @@ def _facts(der: bytes, parsed: x509.Certificate) -> Certificate:
         may_certify=usage is not None and usage.key_cert_sign,
         uris=() if names is None else tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
         dns_names=() if names is None else tuple(names.get_values_for_type(x509.DNSName)),
+        has_other_names=names is not None
+        and any(type(name) not in (x509.UniformResourceIdentifier, x509.DNSName) for name in names),
         organisations=tuple(
             str(attribute.value) for attribute in parsed.subject.get_attributes_for_oid(x509.NameOID.ORGANIZATION_NAME)
         ),

@@ -1,14 +1,17 @@
 """Make certificates of our profile. For agencies' own roots, for the demo and for tests.
 
-Every function takes its times and refuses to make what a verifier would refuse: a leaf that outlives its
-issuer, a CA without the right to sign, a name that does not fit (``ValueError``).
+The issuer's key may be any ``Signer``, also one in hardware. Every function takes its times and refuses to make
+what a verifier would refuse: a leaf that outlives its issuer, a CA without the right to sign, a name that does not
+fit (``ValueError``); ``SigningError`` when the key does not sign.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vcred.trust.profile import Purpose
+from vcred.errors import RefusedError, SigningError
+from vcred.keys.public import raw_to_der
+from vcred.trust.profile import MAX_CERTIFICATE_BYTES, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,13 +20,16 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from vcred.keys import PublicKey, SoftwareSigner
+    from vcred.keys import PublicKey, Signer
 
-__all__ = ["build_intermediate", "build_reader", "build_root", "build_signer"]
+__all__ = ["build_intermediate", "build_list_signer", "build_reader", "build_root", "build_signer"]
+
+_LIST_USAGES = ("1.0.18013.5.1.8", "0.4.0.2231.3.0")
+"""Signer of a VICAL (ISO/IEC 18013-5 annex B), signer of trust lists (ETSI TS 119 612 clause 5.7.1)."""
 
 
 def build_root(
-    signer: SoftwareSigner,
+    signer: Signer,
     *,
     name: Mapping[str, str],
     not_before: datetime,
@@ -51,7 +57,7 @@ def build_intermediate(
     *,
     name: Mapping[str, str],
     issuer: bytes,
-    issuer_signer: SoftwareSigner,
+    issuer_signer: Signer,
     not_before: datetime,
     not_after: datetime,
     path_length: int = 0,
@@ -76,7 +82,7 @@ def build_signer(
     id: str,  # noqa: A002 - the issuer's id, as everywhere
     name: Mapping[str, str],
     issuer: bytes,
-    issuer_signer: SoftwareSigner,
+    issuer_signer: Signer,
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
@@ -109,7 +115,7 @@ def build_reader(
     identifier: str,
     name: Mapping[str, str],
     issuer: bytes,
-    issuer_signer: SoftwareSigner,
+    issuer_signer: Signer,
     not_before: datetime,
     not_after: datetime,
 ) -> bytes:
@@ -132,6 +138,28 @@ def build_reader(
     )
 
 
+def build_list_signer(
+    public_key: PublicKey,
+    *,
+    name: Mapping[str, str],
+    issuer: bytes,
+    issuer_signer: Signer,
+    not_before: datetime,
+    not_after: datetime,
+) -> bytes:
+    """The certificate with which the operator ``name`` signs lists for others' verifiers, as DER."""
+    from cryptography import x509  # noqa: PLC0415 - one of the slow imports
+
+    above = _issuer(issuer, issuer_signer, not_before, not_after)
+    usages = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in _LIST_USAGES])
+    builder = (
+        _start(public_key, _subject(name, "list signer"), above.subject, not_before, not_after)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usages, critical=True)
+    )
+    return _finish(builder, issuer_signer, certify=False)
+
+
 def _subject(name: Mapping[str, str], role: str) -> x509.Name:
     from cryptography import x509  # noqa: PLC0415 - one of the slow imports
 
@@ -147,7 +175,7 @@ def _subject(name: Mapping[str, str], role: str) -> x509.Name:
     )
 
 
-def _issuer(der: bytes, signer: SoftwareSigner, not_before: datetime, not_after: datetime) -> x509.Certificate:
+def _issuer(der: bytes, signer: Signer, not_before: datetime, not_after: datetime) -> x509.Certificate:
     from cryptography import x509  # noqa: PLC0415 - one of the slow imports
 
     above = x509.load_der_x509_certificate(der)
@@ -181,7 +209,7 @@ def _start(
 
 def _sign_ca(
     public_key: PublicKey,
-    signer: SoftwareSigner,
+    signer: Signer,
     *,
     subject: x509.Name,
     issuer: x509.Name,
@@ -199,7 +227,7 @@ def _sign_ca(
 
 def _sign_leaf(
     public_key: PublicKey,
-    signer: SoftwareSigner,
+    signer: Signer,
     *,
     subject: x509.Name,
     above: x509.Certificate,
@@ -227,18 +255,8 @@ def _ec(key: object) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def _private(signer: SoftwareSigner) -> ec.EllipticCurvePrivateKey:
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - used with x509 only
-
-    if not isinstance(signer.crypto, ec.EllipticCurvePrivateKey):
-        raise ValueError("the profile has P-256 and P-384 keys only")  # noqa: TRY004 - a value the profile excludes
-    return signer.crypto
-
-
-def _finish(builder: x509.CertificateBuilder, signer: SoftwareSigner, *, certify: bool) -> bytes:
+def _finish(builder: x509.CertificateBuilder, signer: Signer, *, certify: bool) -> bytes:
     from cryptography import x509  # noqa: PLC0415 - one of the slow imports
-    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - used with x509 only
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - as above
 
     usage = x509.KeyUsage(
         digital_signature=not certify,
@@ -251,8 +269,40 @@ def _finish(builder: x509.CertificateBuilder, signer: SoftwareSigner, *, certify
         encipher_only=False,
         decipher_only=False,
     )
-    digest = hashes.SHA384() if signer.public_key.alg == "ES384" else hashes.SHA256()
     builder = builder.add_extension(usage, critical=True).add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(_ec(signer.public_key.crypto)), critical=False
     )
-    return builder.sign(_private(signer), digest).public_bytes(Encoding.DER)
+    return _signed(builder, signer)
+
+
+def _signed(builder: x509.CertificateBuilder, signer: Signer) -> bytes:
+    """The certificate that ``builder`` describes, signed with ``signer``, as DER.
+
+    The builder signs with private keys in memory only. So it signs with one that is thrown away, which leaves no trace
+    in what is signed, and that signature is replaced (RFC 5280 section 4.1).
+    """
+    from cryptography import x509  # noqa: PLC0415 - one of the slow imports
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - used with x509 only
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - as above
+
+    key = signer.public_key
+    digest = hashes.SHA384() if key.alg == "ES384" else hashes.SHA256()
+    draft = builder.sign(ec.generate_private_key(_ec(key.crypto).curve), digest)
+    body, whole = draft.tbs_certificate_bytes, draft.public_bytes(Encoding.DER)
+    raw = signer.sign(body)
+    try:
+        key.verify(raw, body)
+    except RefusedError as error:
+        raise SigningError("the issuer's key did not sign the certificate rightly") from error
+    signature = raw_to_der(raw, len(raw) // 2)
+    # What follows the body: the algorithm, and a BIT STRING of three bytes more than the signature.
+    algorithm = whole[whole.index(body) + len(body) : -3 - len(draft.signature)]
+    content = body + algorithm + bytes((3, 1 + len(signature), 0)) + signature
+    if len(content) + 4 > MAX_CERTIFICATE_BYTES:
+        raise ValueError("a certificate that large is not accepted by anybody")
+    der = b"\x30\x82" + len(content).to_bytes(2, "big") + content
+    made = x509.load_der_x509_certificate(der)
+    if (made.tbs_certificate_bytes, made.signature) != (body, signature):
+        raise SigningError("the certificate was not put together rightly")
+    return der

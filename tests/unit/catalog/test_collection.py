@@ -33,6 +33,7 @@ formats = ["dc+sd-jwt", "sd-cwt"]
 lifetime_days = 365
 freshness_days = 365
 holder_binding = "required"
+status = { suspendable = true, max_age_hours = 168 }
 retired_labels = []
 sample_date = 2026-08-20
 claims = [

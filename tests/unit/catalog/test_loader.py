@@ -20,6 +20,7 @@ formats = ["dc+sd-jwt", "sd-cwt"]
 lifetime_days = 365
 freshness_days = 90
 holder_binding = "required"
+status = { suspendable = true, max_age_hours = 168 }
 retired_labels = ["#9", "rows#7", "options#5"]
 sample_date = 2026-08-20
 claims = [
@@ -82,6 +83,11 @@ CASES = {
     "lifetime as text": ("lifetime_days = 365", 'lifetime_days = "365"', "lifetime_days"),
     "lifetime of nothing": ("lifetime_days = 365", "lifetime_days = 0", "lifetime_days"),
     "binding optional": ('holder_binding = "required"', 'holder_binding = "optional"', "holder_binding"),
+    "no status": ("status = {", "state = {", "status.suspendable"),
+    "suspendable unsaid": ("suspendable = true, ", "", "status.suspendable"),
+    "suspendable as text": ("suspendable = true", 'suspendable = "yes"', "status.suspendable"),
+    "status of no age": ("max_age_hours = 168", "max_age_hours = 0", "status.max_age_hours"),
+    "unknown key of status": ("max_age_hours = 168", "max_age_hours = 168, bits = 2", "status.bits"),
     "no sample": ("[sample]", "[example]", "sample"),
     "no sample date": ("sample_date = 2026-08-20", "", "sample_date"),
     "sample date as text": ("sample_date = 2026-08-20", 'sample_date = "2026-08-20"', "sample_date"),

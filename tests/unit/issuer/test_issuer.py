@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from threading import Event
 
 import pytest
 
@@ -21,6 +22,7 @@ from vcred.reasons import ReasonCode
 from vcred.status import parse_status_token, verify_status_token
 from vcred.trust import Purpose
 
+STATUS_SIGNER = SoftwareSigner.generate()
 FORMATS = {"dc+sd-jwt": SdJwtVc(), "sd-cwt": SdCwt(CATALOG.labels)}
 
 
@@ -38,6 +40,20 @@ class Broken:
     def sign(self, message):
         raw = self.signer.sign(message)
         return bytes([raw[0] ^ 1]) + raw[1:] if self.broken else raw
+
+
+class Slow:
+    """A key in a device that takes its time."""
+
+    def __init__(self, signer):
+        self.signer = signer
+        self.asked, self.go = Event(), Event()
+        self.public_key = signer.public_key
+
+    def sign(self, message):
+        self.asked.set()
+        assert self.go.wait(60)
+        return self.signer.sign(message)
 
 
 class Gone:
@@ -267,8 +283,21 @@ def test_op_03_a_signer_that_ends_between_offer_and_issue_does_not_sign():
         {"chain": (leaf(key=SoftwareSigner.generate()),)},
         {"chain": (leaf(purpose=Purpose.STATUS),)},
         {"chain": "there-is-no-such-file.pem"},
+        {"status_signer": STATUS_SIGNER, "status_chain": (LEAF,)},
+        {"status_signer": SIGNER, "status_chain": (leaf(purpose=Purpose.ISSUER),)},
+        {"status_signer": STATUS_SIGNER, "status_chain": (leaf(key=STATUS_SIGNER),)},
     ],
-    ids=["none", "garbage", "another issuer", "another key", "another purpose", "no file"],
+    ids=[
+        "none",
+        "garbage",
+        "another issuer",
+        "another key",
+        "another purpose",
+        "no file",
+        "status: another key",
+        "status: the document signer's",
+        "status: another purpose",
+    ],
 )
 def test_a_chain_that_is_not_this_signers_makes_no_issuer(changes):
     with pytest.raises(SigningError):
@@ -288,7 +317,15 @@ def test_the_chain_is_read_from_a_pem_file(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"formats": ()}, {"formats": ("sd-cwt", "sd-cwt")}, {"copies": 0}, {"copies": 1000}, {"types": frozenset()}],
+    [
+        {"formats": ()},
+        {"formats": ("sd-cwt", "sd-cwt")},
+        {"copies": 0},
+        {"copies": 1000},
+        {"types": frozenset()},
+        {"status_signer": SIGNER},
+        {"status_chain": (LEAF,)},
+    ],
 )
 def test_a_profile_that_means_nothing_is_misuse(changes):
     with pytest.raises(ValueError):
@@ -298,7 +335,8 @@ def test_a_profile_that_means_nothing_is_misuse(changes):
 
 
 def test_a_status_list_says_who_was_revoked_and_suspended(agency):
-    kept, revoked, suspended = agency.take(), agency.take(), agency.take()
+    card = "id.resident_mobile"
+    kept, revoked, suspended = agency.take(card), agency.take(card), agency.take(card)
     agency.issuer.revoke(revoked.credential_id, reason="reissued", at=AT)
     agency.issuer.suspend(suspended.credential_id, reason="reported lost", at=AT)
     for form in ("cwt", "jwt"):
@@ -315,7 +353,7 @@ def test_a_status_list_says_who_was_revoked_and_suspended(agency):
 
 
 def test_a_revocation_is_final_and_repeating_it_is_harmless(agency):
-    delivery = agency.take()
+    delivery = agency.take("id.resident_mobile")
     agency.issuer.revoke(delivery.credential_id, reason="reissued", at=AT)
     agency.issuer.revoke(delivery.credential_id, reason="reissued", at=AT)
     for change in (agency.issuer.suspend, agency.issuer.reinstate):
@@ -325,6 +363,91 @@ def test_a_revocation_is_final_and_repeating_it_is_harmless(agency):
         agency.issuer.revoke("c-0000", reason="reissued", at=AT)
     with pytest.raises(ValueError, match="audit"):
         agency.issuer.revoke(delivery.credential_id, reason="김가람 님이 분실", at=AT)
+
+
+def test_what_its_type_does_not_allow_is_not_suspended(agency):
+    paper, card = agency.take(), agency.take("id.resident_mobile")
+    with pytest.raises(StoreError, match="never suspended"):
+        agency.issuer.suspend(paper.credential_id, reason="reported lost", at=AT)
+    with pytest.raises(NotFound):
+        agency.issuer.suspend("c-0000", reason="reported lost", at=AT)
+    agency.issuer.suspend(card.credential_id, reason="reported lost", at=AT)
+    first, second = agency.issuer.signed_lists(at=AT, forms=("cwt",))
+    widths = [parse_status_token(one.tokens["cwt"]).status_list.bits for one in (first, second)]
+    assert widths == [1, 2], "a list has a bit for what can happen to its entries, and none more"
+    assert {one.status.uri for one in opened(paper)} == {first.uri}
+    assert {one.status.uri for one in opened(card)} == {second.uri}
+
+
+def test_status_lists_may_have_a_signer_of_their_own():
+    key, document_signer = STATUS_SIGNER, Gone()
+    agency = Agency(
+        IssuerStore(), signer=document_signer, status_signer=key, status_chain=(leaf(key=key, purpose=Purpose.STATUS),)
+    )
+    with pytest.raises(SigningError, match="removed"):
+        agency.take()
+    working = Agency(agency.store, status_signer=key, status_chain=(leaf(key=key, purpose=Purpose.STATUS),))
+    delivery = working.take()
+    agency.issuer.revoke(delivery.credential_id, reason="reissued", at=AT)
+    (raw,) = agency.issuer.status_tokens(at=AT).values()
+    token = parse_status_token(raw)
+    verify_status_token(token, key.public_key)
+    assert {token.status_list.get(one.status.index) for one in opened(delivery)} == {1}
+
+
+def test_op_03_a_status_signer_that_has_ended_does_not_sign(agency):
+    agency.take()
+    chain = (leaf(key=STATUS_SIGNER, purpose=Purpose.STATUS, end=AT + timedelta(days=10)),)
+    ending = Agency(agency.store, status_signer=STATUS_SIGNER, status_chain=chain)
+    assert ending.issuer.lint(at=AT) == ["the signer of the status lists ends within 30 days"]
+    assert ending.issuer.status_tokens(at=AT)
+    before = agency.store.lists()
+    with pytest.raises(SigningError, match="status signer's certificate is not valid now"):
+        ending.issuer.status_tokens(at=AT + timedelta(days=11))
+    assert agency.store.lists() == before
+
+
+def test_lists_say_where_all_lists_are_when_the_profile_does(agency):
+    agency.take()
+    where = f"{ID}/status/aggregation"
+    telling = Agency(agency.store, aggregation_uri=where)
+    for form in ("cwt", "jwt"):
+        (raw,) = telling.issuer.status_tokens(at=AT, form=form).values()
+        assert parse_status_token(raw).aggregation_uri == where
+        (raw,) = agency.issuer.status_tokens(at=AT, form=form).values()
+        assert parse_status_token(raw).aggregation_uri is None
+
+
+def test_a_slow_key_holds_nobody_up(tmp_path):
+    """While one request waits for its signature, others are answered, certificates revoked and lists signed."""
+    slow = Slow(SIGNER)
+    with IssuerStore(tmp_path / "issuer.db") as one, IssuerStore(tmp_path / "issuer.db") as other:
+        waiting, working = Agency(one, signer=slow), Agency(other)
+        with ThreadPoolExecutor(1) as pool:
+            held_up = pool.submit(waiting.take)
+            assert slow.asked.wait(30)
+            delivery = working.take()
+            working.issuer.revoke(delivery.credential_id, reason="reissued", at=AT)
+            assert working.issuer.status_tokens(at=AT)
+            assert len(other.entries()) == 8, "the places of the one that waits are taken already"
+            slow.go.set()
+            assert len(held_up.result(30).credentials) == 4
+        assert len({(entry.list, entry.index) for entry in one.entries()}) == 8
+
+
+def test_the_same_request_twice_at_once_has_one_answer(tmp_path):
+    slow = Slow(SIGNER)
+    with IssuerStore(tmp_path / "issuer.db") as one, IssuerStore(tmp_path / "issuer.db") as other:
+        waiting, working = Agency(one, signer=slow), Agency(other)
+        request = waiting.request()
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(waiting.issuer.issue, request, at=AT)
+            assert slow.asked.wait(30)
+            second = working.issuer.issue(request, at=AT)
+            slow.go.set()
+            assert first.result(30) == second, "what the slow one signed is thrown away"
+        assert len(one.entries()) == 4
+        assert [line["event"] for line in one.audit()] == ["offered", "issued"]
 
 
 def test_ar_04_neither_audit_nor_database_nor_log_names_anybody(tmp_path, caplog):

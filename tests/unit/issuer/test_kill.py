@@ -9,13 +9,16 @@ import sys
 import time
 from collections import Counter
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from issuer import IssuerStore
 from tests.unit.issuer.conftest import AT, Agency
+from vcred.errors import RefusedError
 from vcred.issuance import IssuanceRequest
+from vcred.reasons import ReasonCode
 
 ROOT = Path(__file__).parents[3]
 COPIES = 4
@@ -34,6 +37,25 @@ while True:
     delivery = agency.issuer.issue(request, at=AT)
     with (folder / "done").open("a") as done:
         print(delivery.credential_id, file=done)
+"""
+FATAL = """
+import os, signal, sys
+from pathlib import Path
+from issuer import IssuerStore
+from tests.unit.issuer.conftest import AT, SIGNER, Agency
+class Fatal:
+    public_key = SIGNER.public_key
+    left = 3
+    def sign(self, message):
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+        return SIGNER.sign(message)
+folder = Path(sys.argv[1])
+agency = Agency(IssuerStore(folder / "issuer.db"), signer=Fatal())
+request = agency.request()
+(folder / "sent").write_bytes(request.to_bytes())
+agency.issuer.issue(request, at=AT)
 """
 
 
@@ -60,9 +82,11 @@ def test_op_04_killed_at_random_moments_no_index_is_lost_or_doubled_and_a_retry_
             done = (tmp_path / "done").read_text().split() if (tmp_path / "done").exists() else []
             assert all(store.state(one) == 0 for one in done)
             assert events["issued"] - len(done) in (0, 1), "one at most was issued and not yet noted"
-            assert len(store.entries()) == COPIES * events["issued"]
+            held = len(store.entries()) - COPIES * events["issued"]
+            assert held in (0, COPIES), "killed between its two transactions, a request keeps its places"
             request = IssuanceRequest.parse((tmp_path / "sent").read_bytes())
-            answered = store.offer(request.nonce).answered is not None
+            answered = store.offer(request.nonce).delivery is not None
+            assert not (answered and held)
             agency = Agency(store)
             delivery = agency.issuer.issue(request, at=AT)
             assert agency.issuer.issue(request, at=AT) == delivery
@@ -76,3 +100,29 @@ def test_op_04_killed_at_random_moments_no_index_is_lost_or_doubled_and_a_retry_
         per_credential = db.execute("SELECT DISTINCT count(*) FROM copies GROUP BY credential").fetchall()
         assert per_credential == [(COPIES,)]
         assert db.execute("SELECT count(*) FROM offers WHERE delivery IS NULL").fetchone()[0] <= 5
+
+
+def test_op_01_killed_by_its_key_a_request_that_comes_again_finds_the_places_it_had(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FATAL, str(tmp_path)], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    request = IssuanceRequest.parse((tmp_path / "sent").read_bytes())
+    with IssuerStore(tmp_path / "issuer.db") as store:
+        agency = Agency(store)
+        places = [(entry.list, entry.index) for entry in store.entries()]
+        assert len(places) == COPIES
+        with pytest.raises(RefusedError) as refused:
+            agency.issuer.issue(IssuanceRequest(nonce=request.nonce, keys=request.keys[:2]), at=AT)
+        assert refused.value.code is ReasonCode.REPLAY
+        delivery = agency.issuer.issue(request, at=AT + timedelta(minutes=5))
+        assert len(delivery.credentials) == COPIES
+        assert [(entry.list, entry.index) for entry in store.entries()] == places
+        (issued,) = store.issued(9)
+        assert (issued.id, issued.made_at) == (delivery.credential_id, int(AT.timestamp()) + 300)
+
+
+def test_op_01_killed_by_its_key_and_never_asked_again_the_places_are_free_when_the_offer_ends(tmp_path):
+    subprocess.run([sys.executable, "-c", FATAL, str(tmp_path)], cwd=ROOT, check=False)
+    with IssuerStore(tmp_path / "issuer.db") as store:
+        Agency(store).offer(at=AT + timedelta(minutes=11))
+        assert store.entries() == []
+        assert [row.used for row in store.lists()] == [0]

@@ -10,6 +10,7 @@ purpose = { ko = "시험", en = "Test" }
 asks = { ko = "이름", en = "Name" }
 holder_binding = "required"
 freshness = { challenge = true }
+trust = { max_age_hours = 168 }
 status = { required = true, max_age_hours = 24 }
 rrn = { level = "none" }
 retention = { days = 0, text = { ko = "없음", en = "None" } }

@@ -12,6 +12,7 @@ purpose = { ko = "시험", en = "Test" }
 asks = { ko = "이름", en = "Name" }
 holder_binding = "required"
 freshness = { challenge = true, max_age_seconds = 30 }
+trust = { max_age_hours = 168 }
 status = { required = true, max_age_hours = 24 }
 rrn = { level = "none" }
 retention = { days = 0, text = { ko = "없음", en = "None" } }
@@ -48,7 +49,7 @@ def test_a_policy_is_read():
 
 
 @pytest.mark.parametrize(
-    "key", ["id", "name", "purpose", "asks", "holder_binding", "freshness", "status", "rrn", "retention"]
+    "key", ["id", "name", "purpose", "asks", "holder_binding", "freshness", "trust", "status", "rrn", "retention"]
 )
 def test_nothing_has_a_default(key):
     first = next(line for line in GOOD.splitlines() if line.startswith(f"{key} ="))
@@ -66,6 +67,9 @@ def test_nothing_has_a_default(key):
         ("max_age_seconds = 30", "max_age_seconds = 0", "freshness.max_age_seconds"),
         ("max_age_seconds = 30", "max_age_seconds = true", "freshness.max_age_seconds"),
         ("max_age_hours = 24", "max_age_hours = 0", "status.max_age_hours"),
+        ("max_age_hours = 168", "max_age_hours = 0", "trust.max_age_hours"),
+        ("trust = { max_age_hours = 168 }", "trust = {}", "trust.max_age_hours"),
+        ("trust = { max_age_hours = 168 }", "trust = { max_age_hours = 168, required = true }", "trust.required"),
         ('level = "none"', 'level = "all"', "rrn.level"),
         ("days = 0", "days = -1", "retention.days"),
         ('ko = "없음", ', "", "retention.text.ko"),

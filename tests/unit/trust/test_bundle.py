@@ -91,7 +91,6 @@ def test_a_root_that_is_too_large_to_be_one(town, files):
         {"authorities.json": None},
         {"meta.json": None},
         {"other.json": b"{}"},
-        {"status/0.cwt": b"x"},
         {"types/resident/household.txt": b"x"},
         {"policies/x.toml": b"\xff"},
     ],
@@ -102,13 +101,9 @@ def test_signed_but_wrong(town, change):
         TrustBundle.loads(town.sign(targets), root=town.root, seen=None)
 
 
-def test_an_indexed_status_file_that_is_missing(town):
-    builder = town.builder()
-    builder.add_status(town.city.status())
-    targets = builder.targets(at=AT)
-    del targets["status/0.cwt"]
-    with pytest.raises(TrustError, match="missing"):
-        TrustBundle.loads(town.sign(targets), root=town.root, seen=None)
+def test_a_status_list_named_by_the_trust_list(town):
+    with pytest.raises(ValueError, match="belong to the status role"):
+        town.sign(town.builder().targets(at=AT) | {"status/0.cwt": b"x"})
 
 
 def test_policies_and_types(town):

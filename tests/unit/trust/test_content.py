@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.trust_town import AT, CITY, CITY_LIST, Town
+from tests.trust_town import AT, CITY, Town
 from vcred.errors import TrustError
 from vcred.trust import Purpose, Withdrawal, WithdrawalReason
 from vcred.trust.content import (
@@ -35,7 +35,7 @@ def test_round_trip(raw):
     assert authorities[0].id == CITY
     assert authorities[0].purpose is Purpose.ISSUER
     assert [each.kid for each in authorities[0].withdrawn] == [None, b"12345678"]
-    meta = Meta(names=Names(ko="목록", en="List"), production=True, signed_at=7, status={CITY_LIST: "status/0.cwt"})
+    meta = Meta(names=Names(ko="목록", en="List"), production=True, listed_at=7)
     assert parse_meta(dump_meta(meta)) == meta
 
 
@@ -134,14 +134,12 @@ def test_junk(junk):
     "change",
     [
         {"production": 1},
-        {"signed_at": "1"},
-        {"status": []},
-        {"status": {"no uri": "x"}},
-        {"status": {CITY_LIST: 5}},
+        {"listed_at": "1"},
+        {"listed_at": -1},
         {"x": 1},
     ],
 )
 def test_wrong_meta(change):
-    meta = Meta(names=Names(ko="목록", en="List"), production=True, signed_at=7, status={})
+    meta = Meta(names=Names(ko="목록", en="List"), production=True, listed_at=7)
     with pytest.raises(TrustError):
         parse_meta(json.dumps(json.loads(dump_meta(meta)) | change).encode())

@@ -111,8 +111,8 @@ GOOD = SeenState().accept(roles(3)).observe(AT).to_json()
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (b'"format":1', b'"format":2'),
-        (b'"format":1', b'"format":1,"more":0'),
+        (b'"format":2', b'"format":1'),
+        (b'"format":2', b'"format":2,"more":0'),
         (b'"root":', b'"other":'),
         (b'"version":3', b'"version":0'),
         (b'"version":3', b'"version":true'),

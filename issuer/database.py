@@ -1,0 +1,148 @@
+"""The issuer's SQLite file: transactions, hashes nobody can guess back, and the audit log.
+
+The audit log is a hash chain: a line removed, changed or moved is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import sqlite3
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from issuer.schema import connect
+from vcred.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+__all__ = ["Database", "audit_reason"]
+
+_REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
+_PAGE: Final = 10_000
+_BEFORE_ALL: Final = -(2**63)
+
+
+class Database:
+    """SQLite, in a file (mode 0600) or in memory. Safe for several threads and several processes."""
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        """Raises ``StoreError`` when the file cannot be opened or is of another version."""
+        self._lock = RLock()
+        self._db = connect(None if path is None else Path(path))
+        with self.writing():
+            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('key', ?)", (secrets.token_bytes(32),))
+        self._key: bytes = self._db.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()[0]
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction: all of it or nothing. Raises ``StoreError`` when the database refuses."""
+        with self._locked():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def keyed_hash(self, purpose: str, value: bytes) -> bytes:
+        """A hash nobody can compute or guess back without this store's key."""
+        return hmac.digest(self._key, purpose.encode() + b"\0" + value, "sha256")
+
+    def subject_hash(self, subject: str) -> bytes:
+        """How the store knows a subject."""
+        return self.keyed_hash("subject", subject.encode())
+
+    def log(
+        self,
+        at: int,
+        event: str,
+        *,
+        code: str | None = None,
+        subject_hash: bytes | None = None,
+        credential: str | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Inside ``writing``: one audit line. Nothing in it may be personal data."""
+        last = self._one("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+        seq, previous = (1, b"") if last is None else (last["seq"] + 1, last["hash"])
+        line = (seq, at, event, code, subject_hash, credential, note)
+        self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*line, _link(previous, line)))
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The log, oldest line first. Raises ``StoreError`` when a line was removed, changed or moved.
+
+        Lines cut off at the end are noticed by whoever keeps the last ``hash`` elsewhere.
+        """
+        return list(self._audited())
+
+    def check_audit(self) -> int:
+        """As ``audit``, without keeping the lines: how many there are."""
+        return sum(1 for _ in self._audited())
+
+    def _audited(self) -> Iterator[dict[str, Any]]:
+        previous, number, after = b"", 0, _BEFORE_ALL
+        while True:
+            rows = self._all("SELECT * FROM audit WHERE seq > ? ORDER BY seq LIMIT ?", after, _PAGE)
+            for row in rows:
+                number += 1
+                line = tuple(row)[:-1]
+                if row["seq"] != number or not hmac.compare_digest(row["hash"], _link(previous, line)):
+                    raise StoreError(f"the audit log is broken at line {number}")
+                previous = row["hash"]
+                yield dict(row)
+            if len(rows) < _PAGE:
+                return
+            after = number
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The connection, for this thread alone."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+
+    def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
+        with self._locked():
+            row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
+            return row
+
+    def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        with self._locked():
+            return self._db.execute(sql, values).fetchall()
+
+
+def audit_reason(reason: str) -> str:
+    """``reason``, if it may go into the audit log: a few words, never personal data. Raises ``ValueError``."""
+    if not _REASON.fullmatch(reason):
+        raise ValueError("a reason is a few ASCII words, at most 64 characters: it goes into the audit log")
+    return reason
+
+
+def _link(previous: bytes, line: tuple[Any, ...]) -> bytes:
+    text = json.dumps([value.hex() if isinstance(value, bytes) else value for value in line], ensure_ascii=False)
+    return hashlib.sha256(previous + text.encode()).digest()

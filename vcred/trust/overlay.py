@@ -1,0 +1,92 @@
+"""Status lists that are newer than the bundle: a folder beside it with one Status List Token a file.
+
+The folder is a cache and never trusted. Every token is verified against the bundle when it is loaded, and one that does
+not verify, or is older than the bundle's own, is left out (logged): the bundle's list then counts, with its own age.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+from vcred.errors import RefusedError, StoreError
+from vcred.status import parse_status_token
+from vcred.status.token import MAX_TOKEN_BYTES
+from vcred.trust.bundle import TrustBundle
+from vcred.trust.content import status_file
+from vcred.trust.install import read_file, replace_files, sweep
+from vcred.trust.seen import in_turn
+
+__all__ = ["MAX_LISTS", "keep_status", "load_current", "overlay_folder", "prune_status", "with_overlay"]
+
+MAX_LISTS = 2048
+_SUFFIX = ".token"
+_log = logging.getLogger(__name__)
+
+
+def overlay_folder(bundle: Path) -> Path:
+    """Where the newer lists of the bundle at ``bundle`` are."""
+    return bundle.with_name(bundle.name + ".status")
+
+
+def load_current(path: str | Path, *, root: str | Path, seen: Path | None = None) -> TrustBundle:
+    """``TrustBundle.load`` with the newer status lists beside it. Raises as that does, and ``StoreError``."""
+    return with_overlay(TrustBundle.load(path, root=root, seen=seen), overlay_folder(Path(path)))
+
+
+def with_overlay(bundle: TrustBundle, folder: Path) -> TrustBundle:
+    """``bundle`` with the lists in ``folder`` that are newer than its own. Raises ``StoreError``."""
+    for file in _files(folder):
+        taken = _taken(bundle, file)
+        if taken is not None:
+            bundle = taken
+    return bundle
+
+
+def keep_status(folder: Path, *, uri: str, token: bytes) -> None:
+    """Keep ``token``, which was verified as the list at ``uri``, unless a newer one is kept. Raises ``StoreError``."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror}") from error
+    file = folder / _name(uri)
+    with in_turn(file):
+        sweep(file)
+        if file.exists():
+            # One that cannot be read is replaced.
+            with suppress(RefusedError, StoreError):
+                kept = parse_status_token(read_file(file, MAX_TOKEN_BYTES))
+                if kept.uri == uri and kept.issued_at >= parse_status_token(token).issued_at:
+                    return
+        replace_files([(file, token, 0o666)])
+
+
+def prune_status(bundle: TrustBundle, folder: Path) -> None:
+    """Remove the lists that are no longer of use with ``bundle``, which has come. Raises ``StoreError``."""
+    for file in _files(folder):
+        with in_turn(file):
+            if file.exists() and _taken(bundle, file) is None:
+                with suppress(OSError):  # it is looked at and left out again
+                    file.unlink(missing_ok=True)
+
+
+def _taken(bundle: TrustBundle, file: Path) -> TrustBundle | None:
+    """``bundle`` with the list in ``file``; ``None`` if it is of no use."""
+    try:
+        taken = bundle.with_status(read_file(file, MAX_TOKEN_BYTES))
+    except (RefusedError, StoreError) as error:
+        _log.warning("%s is not used: %s", file, error)
+        return None
+    return None if taken is bundle else taken
+
+
+def _files(folder: Path) -> list[Path]:
+    found = sorted(folder.glob(f"*{_SUFFIX}"))
+    if len(found) > MAX_LISTS:
+        raise StoreError(f"{folder}: more than {MAX_LISTS} status lists")
+    return found
+
+
+def _name(uri: str) -> str:
+    return status_file(uri).rpartition("/")[2].removesuffix(".cwt") + _SUFFIX
