@@ -20,6 +20,8 @@ from vcred.trust.fetch import FolderSource, HttpSource, Missing, Network, checke
 
 QUICK = Network(seconds=20, silence=10)
 
+pytestmark = pytest.mark.loopback
+
 
 def read(source, name="a"):
     return b"".join(source.chunks(name))

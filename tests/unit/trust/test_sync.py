@@ -64,6 +64,7 @@ def test_nothing_new(terminal, town):
     assert read_seen(terminal.home / "kr.trust.seen").last_seen == NOW + 3600
 
 
+@pytest.mark.loopback
 def test_a_daily_sync_fetches_what_changed(terminal, town):
     terminal.publish(with_status(town), version=1)
     with serving(terminal.source) as server:
@@ -80,6 +81,7 @@ def test_a_daily_sync_fetches_what_changed(terminal, town):
     assert server.names[0] == "metadata/2.root.json"
 
 
+@pytest.mark.loopback
 def test_a_trust_list_that_did_not_change_is_not_fetched_again(terminal, town):
     """The online key signs anew every day; targets.json and the files stay."""
     builder = with_status(town)
@@ -131,6 +133,7 @@ def test_the_root_is_pinned_with_the_first_bundle(terminal):
     assert pin.read_bytes() == terminal.town.root
 
 
+@pytest.mark.loopback
 def test_roots_in_between_may_have_expired(terminal, town):
     """TUF 5.3.10: only the last root has to be in force."""
     keys = [town.key, *(SoftwareSigner.generate() for _ in range(2))]
@@ -241,6 +244,7 @@ def test_a_home_that_cannot_be_written(terminal):
         terminal.sync(bundle=terminal.home / "absent" / "kr.trust")
 
 
+@pytest.mark.loopback
 def test_more_files_than_a_pack_may_have(terminal, town):
     """Refused before any of them is fetched."""
     files = town.builder().targets(at=AT - DAY) | {f"types/a/{number}.toml": b"" for number in range(2100)}
