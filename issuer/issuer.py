@@ -144,7 +144,7 @@ class Issuer(StatusDesk):
         )
 
     def issue(self, request: IssuanceRequest | Message | bytes, *, at: dt.datetime) -> Delivery:
-        """Answer a wallet's key proofs. The same request gets the same answer until the offer ends.
+        """Answer a wallet's key proofs. The same request gets the same answer until the offer ends, or signing stops.
 
         Raises ``RefusedError`` for what is wrong with the request (``nonce``, ``request_expired``, ``replay``, ``key``
         for a key that is bound already, and those of ``check_proofs``), ``RecordError`` when the record is no longer
@@ -217,10 +217,8 @@ class Issuer(StatusDesk):
             raise RefusedError(ReasonCode.REQUEST_EXPIRED, "nonce", "the offer has expired")
         if offer.request_digest not in (None, digest):
             raise RefusedError(ReasonCode.REPLAY, "nonce", "this offer was redeemed with other keys")
-        if offer.delivery is not None:
-            return Delivery.parse(offer.delivery)
         self._check_running()
-        return offer
+        return offer if offer.delivery is None else Delivery.parse(offer.delivery)
 
     def _check_running(self) -> None:
         if reason := self._store.hindrance(self._key.public_key.kid):

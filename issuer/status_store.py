@@ -307,9 +307,12 @@ class StatusStore(Database):
         return [IssuedRow(*row) for row in reversed(rows)]
 
     def _remove(self, credential_id: str) -> None:
-        """Inside ``writing``: forget a credential that nobody got. Its places are free again."""
-        number, _ = self._credential(credential_id)
-        self._forget_changes(number)
+        """Inside ``writing``: forget a credential that nobody got. Its places are free again, unless it was revoked or
+        suspended meanwhile: a list that says so may be out, and whoever got such a place next would be revoked by it.
+        """
+        number, state = self._credential(credential_id)
+        if state != VALID:
+            return
         for place, _ in self.places(credential_id):
             self._db.execute("UPDATE lists SET used = used - 1 WHERE number = ?", (place,))
         self._db.execute("DELETE FROM copies WHERE credential = ?", (number,))

@@ -43,8 +43,11 @@ class Branch:
         readers=True,
         with_status=True,
         list_key=None,
+        others=(),
     ) -> bytes:
-        """A bundle's file. ``signers`` are the listed document signers, ``withdrawn`` what became of them."""
+        """A bundle's file. ``signers`` are the listed document signers, ``withdrawn`` what became of them, ``others``
+        certificates and names of more readers.
+        """
         desk = self.desk
         builder = PackBuilder(production=True, name={"ko": "시험 목록", "en": "Test list"})
         builder.add_authority(
@@ -62,6 +65,8 @@ class Branch:
         )
         if readers:
             builder.add_reader(certificate=desk.bank, name=BANK_NAME, policies=[KEPT, NOTHING_KEPT], test=False)
+        for certificate, name in others:
+            builder.add_reader(certificate=certificate, name=name, policies=[KEPT], test=False)
         builder.add_types(desk.catalog.texts())
         if with_status:
             builder.add_status(self.list(status or {}, status_at or at + DAY * 0.9, signer=list_key))

@@ -157,7 +157,12 @@ def trust_freshness(
 
 
 def age_text(age: timedelta, lang: str) -> str:
-    """How long ago, for people: ``3시간 전``, ``3 hours ago``. Under a minute it is just now."""
+    """How long ago, for people: ``3시간 전``, ``3 hours ago``. Under a minute it is just now.
+
+    What is dated later than an honest clock could be told is not "just now": ``3시간 뒤``, ``3 hours from now``.
+    """
+    if age < -_LEEWAY:
+        return span_text(-age, lang) + (" 뒤" if lang == "ko" else " from now")
     if age < timedelta(minutes=1):
         return "방금" if _known(lang) == "ko" else "just now"
     return span_text(age, lang) + (" 전" if lang == "ko" else " ago")

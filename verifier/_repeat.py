@@ -21,13 +21,22 @@ if TYPE_CHECKING:
 
     from vcred.formats.base import CredentialFormat
     from vcred.trust import TrustBundle
+    from vcred.trust.content import Names
     from verifier.archive import EvidenceArchive
     from verifier.judge import Judgement
     from verifier.verdict import RecordedVerdict, TrustState
 
-__all__ = ["Repeater", "UnusableError"]
+__all__ = ["Repeater", "UnusableError", "registered_names"]
 
 _CACHED = 4
+
+
+def registered_names(trust: TrustBundle, client_id: str) -> Names | None:
+    """Under which names ``trust`` lists a desk, whatever became of its certificate."""
+    from vcred.trust.x509 import x509_hash  # noqa: PLC0415 - X.509 is loaded where a certificate is looked at
+
+    found = (one.names for one in trust.readers if client_id == f"x509_hash:{x509_hash(one.certificate)}")
+    return next(found, None)
 
 
 class UnusableError(Exception):
@@ -45,6 +54,7 @@ class Repeater:
         self, archive: EvidenceArchive, *, roots: Collection[bytes], key: EllipticCurvePrivateKey | None
     ) -> None:
         self._archive = archive
+        self._desk: str = archive.first.body["reader"]
         self._roots = {digest(root): root for root in roots}
         self._key = key
         self._kept = archive.kept()
@@ -80,6 +90,8 @@ class Repeater:
             request.verify_by(reader.key)
         except RefusedError as error:
             return [AuditFinding(code=AuditCode.REQUEST_SIGNATURE, reason=error.code)]
+        if request.client_id != self._desk and reader.names != registered_names(trust, self._desk):
+            return [AuditFinding(code=AuditCode.REQUEST_READER, detail="the request of another desk")]
         return []
 
     def shown(self, sequence: int, verdict: RecordedVerdict, destroyed: Mapping[int, int]) -> Shown | AuditFinding:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from vcred.errors import MalformedError, RefusedError
 from vcred.reasons import ReasonCode
-from verifier._repeat import Repeater, UnusableError
+from vcred.trust.content import Names
+from verifier._repeat import Repeater, UnusableError, registered_names
 from verifier.evidence import Entry, Kind, Seal, digest
 from verifier.findings import AuditCode, AuditFinding
 from verifier.verdict import RecordedVerdict
@@ -15,8 +16,9 @@ from verifier.verdict import RecordedVerdict
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from vcred.keys import PublicKey
     from vcred.trust import TrustBundle
+    from vcred.trust.x509 import Certificate
+    from verifier.archive import EvidenceArchive
 
 __all__ = ["Seals"]
 
@@ -31,13 +33,15 @@ class Seals:
         raws: Sequence[bytes],
         read: Sequence[Entry | None],
         *,
-        archive: str,
+        archive: EvidenceArchive,
         repeater: Repeater,
         bundle: TrustBundle | None,
         readers: Collection[bytes],
     ) -> None:
         self._raws, self._read = raws, read
-        self._archive, self._repeater = archive, repeater
+        self._archive, self._repeater = archive.id, repeater
+        self._desk: str = archive.first.body["reader"]
+        self._names: set[Names | None] = set()
         self._bundle, self._readers = bundle, readers
 
     def check(self, tokens: Sequence[bytes]) -> tuple[int, list[AuditFinding]]:
@@ -63,10 +67,24 @@ class Seals:
         wrong = self._misfit(seal)
         if wrong is not None:
             return 0, [AuditFinding(code=wrong[0], about=about, detail=wrong[1])]
-        last = self._read[seal.records - 1]
+        last, told = self._read[seal.records - 1], []
         early = 0 if last is None else last.at - seal.issued_at
-        late = f"sealed {early} s before its last entry"
-        return seal.records, [AuditFinding(code=AuditCode.BACKWARDS, about=about, detail=late)] * (early > _LEEWAY)
+        if early > _LEEWAY:
+            late = f"sealed {early} s before its last entry"
+            told.append(AuditFinding(code=AuditCode.BACKWARDS, about=about, detail=late))
+        if self._leaked(seal, at):
+            told.append(AuditFinding(code=AuditCode.KEY_COMPROMISED, about=about))
+        return seal.records, told
+
+    def _leaked(self, seal: Seal, at: dt.datetime) -> bool:
+        """Whether today's trust list knows that the key leaked: then the time in the seal may be anybody's."""
+        if self._bundle is None:
+            return False
+        try:
+            self._bundle.resolve_reader(client_id=seal.client_id, x5c=seal.x5c, at=at)
+        except RefusedError as error:
+            return error.code is ReasonCode.KEY_WITHDRAWN
+        return False
 
     def _misfit(self, seal: Seal) -> tuple[AuditCode, str] | None:
         """How the entries are not those that were sealed."""
@@ -88,10 +106,24 @@ class Seals:
                 problem = error
                 continue
             if reader.registered:
-                return seal.verify_by(reader.key)
+                seal.verify_by(reader.key)
+                self._names.add(registered_names(bundle, self._desk))
+                return self._require_desk(seal, reader.names)
         if self._readers:
-            return seal.verify_by(self._certified(seal, at))
+            leaf = self._certified(seal, at)
+            seal.verify_by(leaf.key)
+            names = leaf.organisations or leaf.dns_names or leaf.uris
+            return self._require_desk(seal, Names(ko=names[0], en=names[-1]))
         raise problem
+
+    def _require_desk(self, seal: Seal, names: Names) -> None:
+        """A desk gets other certificates in time, and keeps its name; another desk's seal says nothing about this one's
+        archive. ``RefusedError``.
+        """
+        if seal.client_id == self._desk:
+            self._names.add(names)
+        elif names not in self._names:
+            raise RefusedError(ReasonCode.READER_UNTRUSTED, "seal.iss", "the seal of another desk")
 
     def _lists(self, records: int) -> Iterator[TrustBundle]:
         """The trust list of the last verdict under the seal, of the first one after it, and today's."""
@@ -106,14 +138,14 @@ class Seals:
         if self._bundle is not None:
             yield self._bundle
 
-    def _certified(self, seal: Seal, at: dt.datetime) -> PublicKey:
+    def _certified(self, seal: Seal, at: dt.datetime) -> Certificate:
         from vcred.trust import Purpose  # noqa: PLC0415 - X.509 is loaded where a chain is verified
         from vcred.trust.x509 import verify_chain, x509_hash  # noqa: PLC0415 - as above
 
         verified = verify_chain(seal.x5c, tuple(self._readers), purpose=Purpose.READER, at=at, path="seal.x5c")
         if seal.client_id != f"x509_hash:{x509_hash(seal.x5c[0])}":
             raise RefusedError(ReasonCode.READER_UNTRUSTED, "seal.iss", "not the hash of the desk's certificate")
-        return verified.leaf.key
+        return verified.leaf
 
 
 def _is_verdict(entry: Entry | None) -> bool:

@@ -155,11 +155,18 @@ class EvidenceArchive:
             if not db.execute(statement, (epoch(until), sequence)).rowcount:
                 raise NotFound(f"{sequence}: no answer is kept under this number")
 
-    def purge(self, *, at: datetime) -> list[int]:
-        """Shred every answer whose time is over; their numbers. Noted in the chain."""
+    def due(self, *, at: datetime) -> list[int]:
+        """The numbers of the answers that ``purge`` would shred at ``at``."""
         with self._files.transaction() as db:
-            rows = db.execute("SELECT sequence FROM answers WHERE keep_until <= ?", (epoch(at),)).fetchall()
-            numbers = sorted(row[0] for row in rows)
+            return _due(db, epoch(at))
+
+    def purge(self, *, at: datetime) -> list[int]:
+        """Shred every answer whose time is over; their numbers. Noted in the chain.
+
+        A clock that is ahead shreds too much, for good: whoever calls this answers for ``at``.
+        """
+        with self._files.transaction() as db:
+            numbers = _due(db, epoch(at))
             self._destroy(db, numbers, "retention", epoch(at))
         self._files.forget()
         return numbers
@@ -232,6 +239,10 @@ def _first(files: EvidenceFiles) -> Entry:
     if first.kind is not Kind.ARCHIVE or not isinstance(first.body["id"], str):
         raise StoreError(f"{files.folder}: the first entry is not that of an archive")
     return first
+
+
+def _due(db: sqlite3.Connection, at: int) -> list[int]:
+    return sorted(row[0] for row in db.execute("SELECT sequence FROM answers WHERE keep_until <= ?", (at,)))
 
 
 def _kept(judgement: Judgement, shown: Shown) -> Kept:

@@ -3,7 +3,8 @@
 What is looked at, in this order:
 
 1. the chain: every entry follows the one before it; the seals, those of the archive and those kept elsewhere, sign its
-   head as it was; what the desk cut off, changed or moved is noticed (the end: by the last seal that covers it);
+   head as it was, and are this desk's (by the certificate of the first entry, or another one registered under the same
+   name); what the desk cut off, changed or moved is noticed (the end: by the last seal that covers it);
 2. the times: within the bounds of the trust bundle that was used, and never backwards;
 3. each verdict, judged again: same bytes, same policy, same trust state, same time, same memory of requests;
 4. each key and certificate, by today's bundle: was the key valid on the day of issue, and what happened since.
@@ -79,6 +80,8 @@ class AuditReport:
     """The whole audit. True only without a fault; warnings leave it true."""
 
     archive: str
+    reader: str
+    """Whose archive it says it is (client id): that this is the desk that was to be audited, only the auditor knows."""
     entries: tuple[EntryReport, ...]
     findings: tuple[AuditFinding, ...]
     sealed: int
@@ -102,6 +105,7 @@ class AuditReport:
         worst = self.worst()
         return {
             "archive": self.archive,
+            "reader": self.reader,
             "sound": bool(self),
             "worst": None if worst is None else worst.value,
             "sealed": self.sealed,
@@ -139,11 +143,17 @@ def audit(
         inspector.look(number, entry, _chain(read, index, number))
         for index, (number, entry) in enumerate(zip(numbers, read, strict=True))
     ]
-    checker = Seals(raws, read, archive=archive.id, repeater=repeater, bundle=bundle, readers=readers)
+    checker = Seals(raws, read, archive=archive, repeater=repeater, bundle=bundle, readers=readers)
     sealed, about = checker.check([*archive.seals(), *seals])
     if sealed < len(raws):
         about.append(AuditFinding(code=AuditCode.UNSEALED, detail=f"{len(raws) - sealed} of {len(raws)} entries"))
-    return AuditReport(archive=archive.id, entries=tuple(entries), findings=tuple(about), sealed=sealed)
+    return AuditReport(
+        archive=archive.id,
+        reader=archive.first.body["reader"],
+        entries=tuple(entries),
+        findings=tuple(about),
+        sealed=sealed,
+    )
 
 
 class _Inspector:
@@ -233,11 +243,11 @@ def _chain(read: list[Entry | None], index: int, number: int) -> list[AuditFindi
 
 
 def _destroyed(read: Iterable[Entry | None]) -> Mapping[int, int]:
-    """Which answers the chain says were shredded, and when."""
+    """Which answers the chain says were shredded, and when: such an entry is about earlier ones."""
     found: dict[int, int] = {}
-    for entry in read:
+    for place, entry in enumerate(read):
         if entry is not None and entry.kind is Kind.DESTROYED and isinstance(entry.body["records"], list):
-            found |= {number: entry.at for number in entry.body["records"] if type(number) is int}
+            found |= {number: entry.at for number in entry.body["records"] if type(number) is int and number < place}
     return found
 
 

@@ -41,7 +41,9 @@ class TrustState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFact:
-    """One certificate without its claims. Issuer and key (``kid``, in hexadecimal) only of a verified signature."""
+    """One certificate without its claims. Issuer, key (``kid``, in hexadecimal) and day only of a verified signature:
+    what a stranger writes into a certificate is not kept, and cannot make an entry that nobody reads again.
+    """
 
     query_id: str
     format: str
@@ -181,7 +183,7 @@ def certificates_of(judgement: Judgement) -> tuple[CertificateFact, ...]:
             code=one.code,
             issuer=signed[one.query_id].issuer if one.query_id in signed else None,
             kid=signed[one.query_id].kid.hex() if one.query_id in signed else None,
-            issued_on=one.issued_on,
+            issued_on=one.issued_on if one.query_id in signed and _is_ours(one.issued_on) else None,
             status_age=None if one.status_age is None else int(one.status_age.total_seconds()),
         )
         for one in judgement.result.certificates
@@ -281,6 +283,11 @@ def _date(value: Any, path: str) -> dt.date:
         day = dt.date.fromisoformat(value)
     except (TypeError, ValueError):
         _wrong(path, "not a date")
-    if not 1900 <= day.year < 9000:  # so that a day more or less is a date too
+    if not _is_ours(day):
         _wrong(path, "not a date of our times")
     return day
+
+
+def _is_ours(day: dt.date | None) -> bool:
+    """A day of our times: a day more or less is a date too."""
+    return day is not None and 1900 <= day.year < 9000

@@ -96,10 +96,14 @@ def test_an_unsealed_tail_is_exit_3_and_a_changed_archive_exit_1(desk):
 def test_answers_are_retained_and_purged(desk):
     until = (AT + timedelta(days=2000)).isoformat()
     desk.json(f"verifier evidence retain 1 --until {until}", *DESK)
-    purged = desk.json("verifier evidence purge", *DESK, *at(AT + timedelta(days=31)))
+    asked = desk.shell("verifier evidence purge --lang en", *DESK, *at(AT + timedelta(days=31)), typed="n\n", code=130)
+    assert "Is the time right" in asked.stderr
+    purged = desk.json("verifier evidence purge --yes", *DESK, *at(AT + timedelta(days=31)))
     assert purged == {"destroyed": [2]}
-    assert desk.json("verifier evidence purge --record 1", *DESK, *at(AT + timedelta(days=32))) == {"destroyed": [1]}
-    desk.shell("verifier evidence purge --record 1", *DESK, *at(), code=4)
+    assert desk.json("verifier evidence purge --record 1 --yes", *DESK, *at(AT + timedelta(days=32))) == {
+        "destroyed": [1]
+    }
+    desk.shell("verifier evidence purge --record 1 --yes", *DESK, *at(), code=4)
     text = desk.shell("verifier evidence list", *DESK, "--lang", "en").stdout
     assert text.count("destroyed") >= 4
 
@@ -129,6 +133,9 @@ def test_the_wallet_keeps_the_receipt_and_verifies_it_again(desk):
     assert entry["receipt"]["verified"] == "trust_list"
     assert entry["receipt"]["as_asked"] is True
     assert entry["receipt"]["at"] == int(AT.timestamp())
+    told = desk.shell("wallet receipt receipt.png --lang ko", *WALLET, *at()).stdout
+    assert f"목적: {entry['receipt']['purpose']}" in told
+    assert f"보관: {entry['receipt']['retention']}" in told
     text = desk.shell("wallet history", *WALLET, *at(), "--lang", "ko").stdout
     assert "ACCEPTED" in text
     assert "보관" in text

@@ -112,7 +112,7 @@ def test_many_are_revoked_after_they_were_counted_and_agreed_to(day):
     assert day.json(*none, "--signer", signer)["credentials"] == 0
     assert day.json(*none, "--from", AT.isoformat())["credentials"] == 0
     assert day.json(*none, "--until", AT.isoformat())["credentials"] == 1
-    for wrong in ([], ["--signer", "0f"], ["--from", AT.isoformat(), "--until", AT.isoformat()]):
+    for wrong in ([], ["--signer", "0f"], ["--from", AT.isoformat(), "--until", AT.isoformat()], ["--type", "no.such"]):
         day.shell(*none, *wrong, code=2)
     assert "1 certificates, 4 copies" in day.shell(*words, typed="y\n").stdout
     day.publish("kr3.trust", LATER)
@@ -145,6 +145,7 @@ def test_a_rotation_leaves_nothing_invalid_at_any_step(day):
     assert old == {"document-signer.key", f"document-signer-{new}.key"}
     assert rotate(day, "--activate", "--trust", "kr3.trust", *ROOT)["kids"] == [new]
     assert verdict(day, AT + timedelta(hours=1))["outcome"] == "ACCEPTED"
+    assert "no key is prepared" in rotate(day, "--activate", "--trust", "kr3.trust", *ROOT, code=4)["error"]["message"]
 
     (retired,) = rotate(day, "--retire-old", moment=LATER)["kids"]
     assert retired != new
@@ -158,6 +159,18 @@ def test_a_rotation_leaves_nothing_invalid_at_any_step(day):
     assert events.count("signer activated") == 1
 
 
+def test_a_key_that_nobody_would_take_is_not_activated(day):
+    rotate(day)
+    republish(day, "kr3.trust", AT)
+    entry = json.loads((day.shell.folder / "city/authority.json").read_text())["authorities"][0]
+    day.shell(f"trust withdraw trust --reason superseded --authority {entry['id']}", *at())
+    left_out = day.shell(f"trust publish trust --out kr4.trust --lang en {' '.join(SECRET)}", *at(LATER), code=4)
+    assert "status list left out" in left_out.stdout, "no verdict is possible on what it signed"
+    refused = rotate(day, "--activate", "--trust", "kr4.trust", *ROOT, moment=LATER, code=4)["error"]["message"]
+    assert "key_withdrawn" in refused
+    assert "nobody would take" in refused
+
+
 def test_what_a_leaked_key_signed_is_refused_and_it_signs_nothing_more(day):
     (new,) = rotate(day)["kids"]
     republish(day, "kr3.trust", AT)
@@ -167,6 +180,7 @@ def test_what_a_leaked_key_signed_is_refused_and_it_signs_nothing_more(day):
         "issuer offer resident.personal --records records.json --subject p-1 --out o.png", *CITY, *at(), code=4
     )
     assert "key compromised" in stopped.stderr
+    assert "issuer rotate --activate" in day.shell("issuer start --lang en", *CITY, *at(), code=4).stderr
     rotate(day, "--activate", "--trust", "kr3.trust", *ROOT)
     republish(day, "kr4.trust", LATER)
     assert {one["code"] for one in verdict(day, LATER, code=1)["reasons"]} == {"key_withdrawn"}

@@ -80,7 +80,10 @@ def test_what_is_refused_leaves_the_old_bundle(home, town):
 def test_a_clock_that_is_behind_is_told(home):
     line = "trust sync stick --home bank --root root.json --at 2026-10-01T00:00:00Z"
     assert home.json(line)["clock_behind"] == 31 * 86400 + 9 * 3600
-    assert "INDETERMINATE" in home(line).stdout
+    told = home(line).stdout
+    assert "INDETERMINATE" in told
+    assert "at least 31 days behind" in told
+    assert "signed 31 days from now" in told
     assert "늦습니다" in home(line, "--lang", "ko").stdout
 
 
@@ -97,7 +100,7 @@ def test_a_server_and_its_status_lists(home, town):
         server.answers["status/1"] = lambda handler: reply(handler, newest)
         assert "1 newer" in home("trust sync --status --home bank --at 2026-11-02T12:00:00Z").stdout
         server.answers["status/1"] = lambda handler: reply(handler, b"", status=500)
-        shown = home("trust sync --status --home bank --at 2026-11-02T12:00:00Z").stdout
+        shown = home("trust sync --status --home bank --at 2026-11-02T12:00:00Z", code=4).stdout
         assert "1 failed" in shown
         assert "answers 500" in shown
 

@@ -38,7 +38,9 @@ def test_a_clock_that_was_ahead_is_forgotten_by_hand(bank):
     assert (shown["ahead"], shown["reset"]) == (20 * 86400 - 3600, False)
     with pytest.raises(Exception, match="behind the last time that was seen"):
         usable(bank, soon)
-    assert "--reset" in bank("trust clock --home bank --lang en", "--at", soon.isoformat()).stdout
+    told = bank("trust clock --home bank --lang en", "--at", soon.isoformat()).stdout
+    assert "the clock is 19 days behind the last seen time" in told
+    assert "--reset" in told
     bank("trust clock --home bank --reset", "--at", soon.isoformat(), typed="n\n", code=130)
     with pytest.raises(Exception, match="behind the last time that was seen"):
         usable(bank, soon)

@@ -116,6 +116,17 @@ def test_what_cannot_be_published_is_not_taken_in(ministry):
     assert len(list((ministry.folder / "ministry/authorities").iterdir())) == 1
 
 
+def test_a_mistake_is_given_up(ministry):
+    ministry("trust unstage ministry --yes", code=4)
+    sign(ministry, "kim", "lee")
+    published(ministry)
+    ministry(f"trust withdraw ministry --authority {CITY} --reason compromised", *at(1))
+    ministry("trust unstage ministry", *at(1), typed="n\n", code=130)
+    ministry("trust unstage ministry --lang ko", *at(1), typed="y\n")
+    assert ministry.json("trust show ministry")["staged"] == []
+    assert ministry.json("trust add-authority ministry", *at(1))[0]["withdrawn"] == []
+
+
 def test_mistakes_are_told(ministry):
     assert (
         "no authority"
@@ -134,6 +145,74 @@ def test_mistakes_are_told(ministry):
     )
     assert "no online key here" in ministry("trust publish ministry", *at(), code=4).stderr
     ministry("trust show ministry/repository.json", code=2)
+
+
+def test_an_officer_sees_which_keys_a_signature_is_for(ministry):
+    ministry(f"verifier init bank --identifier bank.example {PASSWORD} --policies shop.adult", *NAMES, *at(-1))
+    told = ministry.json("trust add-reader ministry bank/reader.json", *at())
+    roots = ministry.json("trust add-authority ministry", *at())
+    shown = ministry("trust show ministry --lang en", *at()).stdout
+    (root,), (kid,) = roots[0]["anchors"], roots[0]["kids"]
+    for line in (f"  root {root}", f"  signer {kid}", f"  certificate {told[0]['certificate']}", "  resident.personal"):
+        assert line in shown.splitlines()
+    assert "certificate type (22): added" in shown
+    sign(ministry, "kim", "lee")
+    published(ministry)
+    gone = ministry.json("trust show ministry")["roles"]["root"]["keys"][2]
+    ministry(f"trust rotate ministry --role root --remove {gone} --add choi.key.pub --threshold 3", *at(1))
+    came = ministry.json("trust show ministry")["key_changes"]
+    assert [(one["role"], one["removed"], one["threshold"]) for one in came] == [("root", [gone], 3)]
+    assert f"- {gone}, signatures 2 → 3" in ministry("trust show ministry --lang en", *at(1)).stdout
+
+
+def test_a_detached_signature_is_named_by_its_key_and_told(ministry):
+    keys = ministry.json("trust show ministry")["roles"]["root"]["keys"]
+    for _ in range(2):
+        made = ministry.json(f"trust sign ministry --key kim.key --yes --out signatures {PASSWORD}")["signatures"]
+        assert made == [f"signatures/{role}-1-{keys[0]}.sig.json" for role in ("root", "targets")]
+    assert len(list((ministry.folder / "signatures").iterdir())) == 2
+
+
+def test_what_was_deleted_by_hand_leaves_the_next_list(ministry):
+    ministry(f"verifier init bank --identifier bank.example {PASSWORD}", *NAMES, *at(-1))
+    ministry("trust add-reader ministry bank/reader.json", *at())
+    sign(ministry, "kim", "lee")
+    assert published(ministry)["readers"] == 1
+    (file,) = (ministry.folder / "ministry/readers").iterdir()
+    file.unlink()
+    assert "reader Test list" in ministry("trust stage ministry --lang en", *at(1)).stdout
+    sign(ministry, "kim", "lee")
+    assert published(ministry, 1)["readers"] == 0
+
+
+def test_a_list_that_ends_soon_is_told_daily_and_staged_anew(ministry):
+    sign(ministry, "kim", "lee")
+    published(ministry)
+    assert "Make the next one" not in ministry("trust show ministry --lang en", *at(300)).stdout
+    told = ministry(f"trust publish ministry --key online.key --lang en {PASSWORD}", *at(310)).stdout
+    assert "trust list: ends" in told
+    assert "vcred trust stage" in told
+    assert ministry.json("trust stage ministry", *at(300))["staged"] == []
+    assert [one["role"] for one in ministry.json("trust stage ministry", *at(310))["staged"]] == ["targets"]
+    sign(ministry, "kim", "lee")
+    published(ministry, 311)
+    assert "Make the next one" not in ministry("trust show ministry --lang en", *at(311)).stdout
+
+
+def test_wrong_files_are_not_taken_in_silence(ministry):
+    sign(ministry, "kim", "lee")
+    assert "ends in .toml" in ministry("trust add-policy ministry password", code=4).stderr
+    assert not (ministry.folder / "ministry/policies").exists()
+    (ministry.folder / "empty").mkdir()
+    empty = ministry(f"trust publish ministry --key online.key --status empty {PASSWORD}", *at(), code=4)
+    assert "no status list" in empty.stderr
+    wrong = ministry(f"trust publish ministry --key online.key --status password {PASSWORD}", *at(), code=4)
+    assert "password: not a status list" in wrong.stdout
+    assert (ministry.folder / "ministry/published/bundle.trust").exists(), "one wrong file keeps no news back"
+    assert "--force" not in ministry(f"trust key kim.key {PASSWORD}", code=4).stderr
+    again = f"trust withdraw ministry --authority {CITY} --reason superseded"
+    ministry(again, *at())
+    assert "already" in ministry(again, *at(1), code=4).stderr
 
 
 def test_the_trial_form_needs_one_password(shell):

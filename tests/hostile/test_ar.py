@@ -7,26 +7,30 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from issuer import Issuer, IssuerProfile
-from tests.desk import AT, DAY, FORMATS, Desk, asked
+from tests.desk import AT, BANK_NAME, DAY, FORMATS, Desk, asked
 from tests.evidence_kit import KEPT, NOTHING_KEPT, YEARS, Branch, codes, fresh
 from vcred.catalog import Catalog
 from vcred.errors import RecordError, RefusedError, StoreError
 from vcred.formats import _cbor
 from vcred.formats._wire import b64u_bytes, b64u_decode
+from vcred.formats.base import IssuerKey
 from vcred.formats.sd_cwt import SdCwt
 from vcred.formats.sd_jwt_vc import SdJwtVc
 from vcred.issuance import Offer, build_request
 from vcred.keys import SoftwareSigner
 from vcred.reasons import Outcome
 from vcred.testing import World
-from vcred.trust.content import WithdrawalReason
-from verifier import EvidenceArchive, Verifier
+from vcred.trust.content import Withdrawal, WithdrawalReason
+from verifier import EvidenceArchive, ReaderIdentity, Verifier
 from verifier.auditor import Repeated
+from verifier.evidence import Kind
+from verifier.findings import Severity
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +259,86 @@ def test_ar_02_an_archive_rewritten_from_scratch_has_no_seal_of_the_desk(branch,
     )
     assert codes(report.findings) == {"seal_untrusted"}
     other.archive.close()
+
+
+@pytest.fixture
+def two_desks(branch):
+    """``branch`` under a trust list that has another bank as well: that one's identity, and the list."""
+    certificate = branch.desk.reader(branch.desk.other_bank_key)
+    other = {"ko": "새솔은행 (가상)", "en": "Saesol Bank (fictitious)"}
+    pack = branch.pack(version=2, others=[(certificate, other)])
+    branch.verifier = branch.use(pack)
+    return ReaderIdentity((certificate,), branch.desk.other_bank_key), pack
+
+
+def test_ar_02_the_seal_of_another_registered_desk_seals_nothing(branch, two_desks):
+    """Whoever rewrites an archive and has any reader's key seals it again: the chain itself needs no key."""
+    other, pack = two_desks
+    filled(branch, seal=False)
+    branch.archive.seal(other, at=AT)
+    report = branch.audit(bundle=pack)
+    assert codes(report.findings) == {"seal_untrusted", "unsealed"}
+    assert report.sealed == 0
+    report = branch.audit(readers=[branch.desk.reader_root])
+    assert report.sealed == 0
+
+
+def test_ar_02_a_desk_with_another_certificate_seals_on(branch):
+    certificate = branch.desk.reader(branch.desk.other_bank_key)
+    renewed = ReaderIdentity((certificate,), branch.desk.other_bank_key)
+    filled(branch)
+    pack = branch.pack(version=2, others=[(certificate, BANK_NAME)])
+    branch.verifier = Verifier(branch.use(pack).trust, renewed, evidence=branch.archive)
+    branch.show()
+    branch.archive.seal(renewed, at=AT)
+    report = branch.audit()
+    assert codes(report) == set()
+    assert report.sealed == 5
+
+
+def test_ar_02_a_seal_by_a_key_that_leaked_since_is_told(branch):
+    """Whoever has it seals another archive, with a time when it was good."""
+    filled(branch)
+    kid = branch.desk.bank_key.public_key.kid
+    leaked = Withdrawal(kid=kid, at=int(AT.timestamp()) + 9, reason=WithdrawalReason.COMPROMISED)
+    report = branch.audit(bundle=branch.pack(version=9, withdrawn=[leaked]))
+    assert codes(report.findings) == {"key_compromised"}
+    assert report.worst() is Severity.WARNING
+
+
+def test_ar_02_an_answer_to_another_desk_is_not_this_ones(branch, two_desks):
+    other, pack = two_desks
+    stranger = Verifier(branch.load(pack), other, evidence=branch.archive)
+    branch.show(verifier=stranger)
+    branch.seal()
+    assert "request_reader" in codes(branch.audit().entries[1])
+
+
+def test_ar_02_an_entry_of_what_is_destroyed_covers_nothing_that_came_later(branch):
+    """Else a desk writes such an entry in advance, and nobody misses an answer that it removes afterwards."""
+    with branch.archive._files.transaction() as db:
+        branch.archive._files.append(db, Kind.DESTROYED, int(AT.timestamp()), {"records": [2], "reason": "request"})
+    branch.show()
+    branch.seal()
+    branch.tamper("DELETE FROM answers")
+    assert "answer_missing" in codes(branch.audit().entries[2])
+
+
+@pytest.mark.parametrize("day", ["1800-01-01", "9999-12-31"])
+def test_ar_02_a_forged_certificate_writes_no_entry_that_looks_tampered_with(branch, day):
+    """Anybody can show one at a desk; what it says of itself must not make the evidence look forged for ever."""
+    desk = branch.desk
+    content = desk.content("resident.personal")
+    forged = replace(content, claims={**content.claims, "issuedOn": day})
+    request = asked(branch.verifier, policy=KEPT)
+    key = IssuerKey(public_key=desk.stranger.public_key, chain=())
+    held = desk.formats["sd-cwt"].issue(forged, key, desk.stranger)
+    answer = desk.present(request, {"residence-1": ("sd-cwt", held)})
+    assert branch.verifier.verify(answer, request=request, at=AT).outcome is Outcome.REJECTED
+    branch.seal()
+    report = branch.audit()
+    assert codes(report) == set()
+    assert report.entries[1].repeated is Repeated.SAME
 
 
 def test_ar_02_a_database_cut_short_is_not_audited_but_refused(branch):

@@ -428,6 +428,16 @@ def test_st_13_newer_list_replaces_the_older_one_and_the_bundle_stays_as_it_was(
     assert newer_snapshot(offered, kept) is offered
 
 
+def test_st_13_of_two_lists_of_one_second_the_one_that_revokes_more(town):
+    """Whichever is offered last: an issuer that revokes right after it signed hides nothing, nor does who replays."""
+    before, after = town.city.status(), town.city.status({4095: 1})
+    for first, second in ((before, after), (after, before)):
+        found = bundle_with(town, first).with_status(second)
+        assert found.status_list(CITY_LIST).status_list.get(4095) == 1
+    bundle = bundle_with(town, after)
+    assert bundle.with_status(after) is bundle
+
+
 def test_st_19_a_hundred_million_entries_are_mapped_not_copied(tmp_path):
     path = tmp_path / "list"
     size = 10**8 // 8

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from time import sleep
 
 import pytest
 
 from tests.killed import killed_at
 from tests.sync_source import HOUR, Agencies, Server, reply, serving
 from tests.trust_town import AT, COURT_LIST, NOW, Town
+from vcred.credential import StatusReference
 from vcred.errors import StoreError
 from vcred.keys import SoftwareSigner
+from vcred.status import check_status
 from vcred.status.aggregation import build_aggregation
-from vcred.trust import TrustBundle, Withdrawal, WithdrawalReason, overlay
+from vcred.trust import TrustBundle, Withdrawal, WithdrawalReason, overlay, status_sync
+from vcred.trust.fetch import Network
 from vcred.trust.overlay import keep_status, prune_status, with_overlay
 from vcred.trust.status_sync import status_addresses
 
@@ -28,6 +32,12 @@ def agencies(tmp_path, town):
     (tmp_path / "www").mkdir()
     with serving(tmp_path / "www") as server:
         yield Agencies(tmp_path, town, server)
+
+
+def keep(agencies, token):
+    """Keep ``token`` as a process does that has just fetched it."""
+    bundle = TrustBundle.load(agencies.bundle, root=agencies.root).with_status(token)
+    keep_status(agencies.lists, uri=agencies.uri, token=token, bundle=bundle)
 
 
 def test_a_newer_list_is_kept_and_loaded(agencies):
@@ -54,7 +64,7 @@ def test_st_13_an_older_list_after_a_newer_one(agencies, caplog):
     assert report.unchanged == (agencies.uri,)
     assert "an older list was offered" in caplog.text
     assert agencies.age() == 2 * HOUR
-    keep_status(agencies.lists, uri=agencies.uri, token=agencies.token(hours=8))
+    keep(agencies, agencies.token(hours=8))
     assert agencies.age() == 2 * HOUR
 
 
@@ -119,7 +129,7 @@ def test_the_list_of_lists_of_an_issuer(agencies):
     assert agencies.ask()[1].updated == (agencies.uri,)
     _, report = agencies.ask()
     assert report.updated == (second,)
-    assert [uri for uri, _ in report.failed] == ["https://elsewhere.example/1"]
+    assert report.failed == (), "what the issuer does not answer for is not its to name"
     assert agencies.load().status_list(second) is not None
     agencies.offer(b"[]", name="lists")
     assert where in dict(agencies.ask()[1].failed)
@@ -180,17 +190,17 @@ def test_kill_9_at_every_step_of_keeping_a_list(tmp_path, town):
     server.url = "http://127.0.0.1:9/"
     agencies = Agencies(tmp_path, town, server)
     old, new = agencies.token(hours=4), agencies.token(hours=2)
-    keep_status(agencies.lists, uri=agencies.uri, token=old)
+    keep(agencies, old)
     (file,) = agencies.lists.iterdir()
     ages, step = set(), 0
     while True:
         step += 1
         file.write_bytes(old)
-        if not killed_at(step, agencies.lists, lambda: keep_status(agencies.lists, uri=agencies.uri, token=new)):
+        if not killed_at(step, agencies.lists, lambda: keep(agencies, new)):
             break
         ages.add(agencies.age())
     assert ages == {2 * HOUR, 4 * HOUR}
-    keep_status(agencies.lists, uri=agencies.uri, token=new)
+    keep(agencies, new)
     assert list(agencies.lists.iterdir()) == [file]
 
 
@@ -203,3 +213,99 @@ def test_more_lists_than_are_kept(agencies, monkeypatch):
         with_overlay(TrustBundle.load(agencies.bundle, root=agencies.root), agencies.lists)
     with pytest.raises(StoreError, match="more than"):
         prune_status(TrustBundle.load(agencies.bundle, root=agencies.root), agencies.lists)
+
+
+def test_a_list_of_lists_that_names_too_many_does_not_crowd_out_what_the_bundle_names(agencies, monkeypatch):
+    """It is not signed: whoever has the server, or one authority of many, could stop the lists of all."""
+    monkeypatch.setattr(status_sync, "MAX_LISTS", 3)
+    where = agencies.server.url + "lists"
+    agencies.offer(agencies.token(hours=3, aggregation_uri=where))
+    agencies.ask()
+    first = [agencies.server.url + f"status/0{number}" for number in range(3)]
+    strange = [COURT_LIST + f"0{number}" for number in range(3)]
+    agencies.offer(build_aggregation([*strange, *first]), name="lists")
+    agencies.offer(agencies.token(hours=2, aggregation_uri=where))
+    _, report = agencies.ask()
+    assert report.updated == (agencies.uri,)
+    assert [uri for uri, _ in report.failed] == first
+
+
+def test_lists_that_fill_the_folder_are_not_kept_and_the_bundle_still_loads(agencies, monkeypatch):
+    monkeypatch.setattr(overlay, "MAX_LISTS", 2)
+    more = [agencies.server.url + f"status/{number}" for number in range(2, 5)]
+    for number, uri in enumerate([agencies.uri, *more], 1):
+        agencies.offer(agencies.token(hours=2, uri=uri), name=f"status/{number}")
+    _, report = agencies.ask(more=more)
+    assert report.updated == (agencies.uri, more[0])
+    assert [uri for uri, _ in report.failed] == more[1:]
+    assert agencies.age() == 2 * HOUR
+    agencies.offer(agencies.token(hours=1))
+    assert agencies.ask()[1].updated == (agencies.uri,)
+
+
+def test_wf_07_a_list_of_lists_without_end_takes_no_time_from_what_the_bundle_names(agencies):
+    where = agencies.server.url + "lists"
+    agencies.offer(agencies.token(hours=3, aggregation_uri=where))
+    agencies.ask()
+    agencies.offer(agencies.token(hours=2, aggregation_uri=where))
+    agencies.server.answers["lists"] = lambda handler: sleep(4)
+    _, report = agencies.ask(network=Network(seconds=1.5))
+    assert report.updated == (agencies.uri,)
+    assert [uri for uri, _ in report.failed] == [where]
+
+
+def test_st_13_a_list_signed_again_in_the_same_second_is_kept(agencies):
+    for values in ({}, {7: 1}, {}):
+        agencies.offer(agencies.token(hours=2, values=values))
+        agencies.ask()
+    assert agencies.load().status_list(agencies.uri).status_list.get(7) == 1
+
+
+def test_tf_11_a_kept_list_that_does_not_verify_stops_no_newer_one(agencies):
+    """Whoever can write there once, or signed once with a key that leaked, could else hold the terminal back."""
+    agencies.offer(agencies.token(hours=2))
+    agencies.ask()
+    (file,) = agencies.lists.iterdir()
+    file.write_bytes(agencies.token(hours=-9000, key=SoftwareSigner.generate()))
+    assert agencies.age() == 30 * HOUR
+    assert agencies.ask()[1].updated == (agencies.uri,)
+    assert agencies.age() == 2 * HOUR
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_st_13_a_newer_bundle_with_an_older_list(agencies, kind, caplog):
+    """Whoever steals the online key, or puts a repository back, would else make a revoked certificate valid again."""
+    agencies.offer(agencies.token(hours=2, values={7: 1}))
+    agencies.ask()
+    builder = agencies.town.builder(city={"status_uris": [agencies.server.url + "status/"]})
+    builder.add_status(agencies.token(hours=1, values={7: 1}))
+    agencies.publish(builder, version=2, at=AT - HOUR)
+    agencies.sync()
+    assert not list(agencies.lists.iterdir())
+    builder = agencies.town.builder(city={"status_uris": [agencies.server.url + "status/"]})
+    builder.add_status(agencies.token(hours=40))
+    raw = agencies.publish(builder, version=3, at=AT - HOUR)
+    pack = agencies.home.parent / "stick.trust"
+    pack.write_bytes(raw)
+    agencies.sync(pack if kind == "archive" else None)
+    assert agencies.age() == HOUR
+    assert agencies.load().status_list(agencies.uri).status_list.get(7) == 1
+    assert agencies.load().version == 3
+
+
+def test_a_list_from_the_future_is_not_carried_into_a_newer_bundle(agencies):
+    """An agency's clock was wrong for a day; the next bundle puts that right."""
+    for version, hours in ((2, -30), (3, 3)):
+        builder = agencies.town.builder(city={"status_uris": [agencies.server.url + "status/"]})
+        builder.add_status(agencies.token(hours=hours))
+        agencies.publish(builder, version=version, at=AT - HOUR)
+        agencies.sync()
+    assert agencies.age() == 3 * HOUR
+
+
+def test_st_05_a_list_that_no_verdict_could_use_yet_does_not_replace_one(agencies):
+    agencies.offer(agencies.token(hours=-0.05))
+    bundle, report = agencies.ask()
+    assert [uri for uri, _ in report.failed] == [agencies.uri]
+    reference = StatusReference(uri=agencies.uri, index=3)
+    assert check_status(reference, bundle.status_list(agencies.uri), max_age=48 * HOUR, at=AT).value == 0

@@ -36,7 +36,7 @@ _KINDS: tuple[tuple[type[Exception], str, str, str, str], ...] = (
         "--root 파일과 목록의 출처를 확인하세요",
         "check --root and where the bundle came from",
     ),
-    (e.TrustError, "신뢰 목록 오류", "trust data", "--trust 와 --root 를 확인하세요", "check --trust and --root"),
+    (e.TrustError, "신뢰 목록 오류", "trust data", "", ""),
     (
         e.SigningError,
         "서명 키 오류",
@@ -46,7 +46,7 @@ _KINDS: tuple[tuple[type[Exception], str, str, str, str], ...] = (
     ),
     (e.Locked, "잠김", "locked", "PIN을 확인하거나 다른 창을 닫으세요", "check the PIN, or close the other process"),
     (e.NotFound, "없음", "not found", "list 명령으로 식별자를 확인하세요", "look the id up with the list command"),
-    (e.StoreError, "저장소 오류", "store", "파일과 디스크를 확인하세요", "check the file and the disk"),
+    (e.StoreError, "저장소 오류", "store", "", ""),
     (
         e.RecordError,
         "등록부 오류",

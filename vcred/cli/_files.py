@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import click
+
 from vcred._files import write_whole
 from vcred.cli._errors import Failure
 from vcred.cli._texts import LANG
@@ -78,5 +80,9 @@ def _name_once(temporary: Path, path: Path) -> None:
 
 
 def _exists(path: Path) -> Failure:
-    text = "이미 있습니다: 덮어쓰려면 --force" if LANG.get() == "ko" else "exists already: --force overwrites it"
+    context = click.get_current_context(silent=True)
+    forced = context is None or "force" in context.params
+    text = "이미 있습니다" if LANG.get() == "ko" else "exists already"
+    if forced:
+        text += ": 덮어쓰려면 --force" if LANG.get() == "ko" else ": --force overwrites it"
     return Failure(f"{path}: {text}", kind="exists", file=str(path))

@@ -188,14 +188,15 @@ def save(folder: Path, known: Settings, *, force: bool = True) -> None:
 
 def load_place(folder: Path, place: KeyPlace, password_file: Path | None) -> Signer:
     """The signer, its password or PIN asked for before anything is locked for a transaction. ``SigningError``."""
-    from vcred.cli._secrets import ask, load_key, text_of
+    from vcred.cli._secrets import ask, load_key
     from vcred.keys import load_signer
 
     if place.key.startswith("file:"):
         return load_key(_key_file(folder, place), password_file)
     return load_signer(
         place.key,
-        secret=lambda _: text_of(password_file) if password_file else ask("키 장치의 PIN", "PIN of the key device"),
+        # The password of a file is never tried as a PIN: three wrong ones lock a token.
+        secret=lambda _: ask("키 장치의 PIN", "PIN of the key device"),
     )
 
 

@@ -42,6 +42,17 @@ def start(run: Run, *, folder: Path) -> None:
     """See ``texts.toml``."""
     with home.opened(folder) as agency:
         agency.start(at=run.at)
+        kid = home.certificate_key(folder, home.settings(folder).signer).kid
+    with home.store_of(folder) as store:
+        given_up = store.hindrance(kid)
+    if given_up is not None:
+        raise Failure(
+            run.text(
+                f"멈춤은 풀었지만 지금 키로는 서명하지 않습니다: {given_up}. issuer rotate --activate로 키를 바꾸세요",
+                f"the stop is lifted, but the key at work signs nothing: {given_up}. Next: issuer rotate --activate",
+            ),
+            kind="given up",
+        )
     told = run.text("다시 발급합니다", "issuance goes on")
     run.report({"stopped": None}, lambda console: console.print(told))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vcred.keys import PublicKey, Signer
-    from vcred.trust import Authority, Purpose, WithdrawalReason
+    from vcred.trust import Authority, Purpose, TrustBundle, WithdrawalReason
 
 __all__: list[str] = []
 
@@ -194,10 +194,26 @@ def _require_published(this: _Rotation, trust: Path | None, root: Path | None, a
     bundle = load(trust, root, None)
     bundle.check_time(at)
     kid = this.kid(this.prepared)
+    if kid is None:
+        raise StoreError("no key is prepared: vcred issuer rotate makes one")
     for entry in bundle.authorities:
         if entry.id == this.known.id and kid in this.kids(entry):
-            return
+            return _require_usable(this, bundle, kid, at)
     raise TrustError("the bundle does not list the next key yet: publish authority.json first")
+
+
+def _require_usable(this: _Rotation, bundle: TrustBundle, kid: bytes, at: datetime) -> None:
+    """Whether verifiers would take what the key signs now: its root may have been withdrawn. Raises ``TrustError``."""
+    from vcred.errors import RefusedError
+    from vcred.formats._wire import epoch
+
+    if this.lists:
+        return
+    try:
+        for code in this.known.types:
+            bundle.resolve_issuer(issuer=this.known.id, kid=kid, x5c=(), code=code, issued_at=epoch(at), at=at)
+    except RefusedError as error:
+        raise TrustError(f"the bundle lists the next key, but nobody would take what it signs: {error}") from error
 
 
 def _activate(this: _Rotation, password_file: Path | None, at: datetime) -> list[bytes]:

@@ -70,9 +70,12 @@ def revoke_all(
 ) -> None:
     """See ``texts.toml``."""
     from issuer import Selection
+    from vcred.catalog import Catalog
     from vcred.cli._show import working
 
     which = Selection(code=code, signer=_kid(signer), issued_from=since, issued_until=until)
+    if code is not None and code not in home.settings(folder).types and code not in Catalog.builtin():
+        raise click.UsageError(f"--type: there is no type {code}")  # a slip of the pen must not look like "all done"
     with home.opened(folder) as agency:
         credentials, copies = agency.count_all(which)
         if not dry_run:

@@ -74,7 +74,7 @@ def keep(trust: Path | None, root: Path | None, home: Path) -> None:
 def update(trust: Path | None, root: Path | None, home: Path) -> TrustBundle:
     """Take a newer bundle into ``home``. The root stays the one that is pinned there; without one, ``root`` is."""
     from vcred.trust.install import install
-    from vcred.trust.overlay import overlay_folder, prune_status, with_overlay
+    from vcred.trust.overlay import carry_status, overlay_folder, prune_status, with_overlay
 
     if trust is None:
         raise TrustError("--trust says which bundle to take")
@@ -82,6 +82,7 @@ def update(trust: Path | None, root: Path | None, home: Path) -> TrustBundle:
     with naming(trust):
         done = install(read(trust), bundle=bundle, root=read(pinned(root, home)), seen=home / SEEN, pin=home / ROOT)
     folder = overlay_folder(bundle)
+    carry_status(done.before, done.after, folder, at=None)
     prune_status(done.after, folder)
     return with_overlay(done.after, folder)
 

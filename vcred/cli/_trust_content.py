@@ -7,20 +7,35 @@ built-in ones. The next trust list is made of all of them.
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from vcred._files import alone
 from vcred.cli._files import read, write
 from vcred.errors import TrustError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from vcred.cli._command import Run
     from vcred.trust.content import Authority, ReaderEntry, WithdrawalReason
     from vcred.trust.publish import PackBuilder
 
-__all__ = ["authorities", "collected", "ending", "moment", "put_authority", "put_reader", "readers", "withdraw"]
+__all__ = [
+    "authorities",
+    "collected",
+    "editing",
+    "ending",
+    "moment",
+    "put_authority",
+    "put_reader",
+    "readers",
+    "restore",
+    "status_tokens",
+    "withdraw",
+]
 
 
 def authorities(folder: Path) -> list[Authority]:
@@ -71,13 +86,17 @@ def withdraw(folder: Path, authority: str, kid: bytes | None, reason: Withdrawal
     from vcred.cli._describe import dump
     from vcred.formats._wire import epoch
     from vcred.trust.content import Withdrawal
+    from vcred.trust.x509 import read_certificate
 
     found = next((each for each in authorities(folder) if each.id == authority), None)
     if found is None:
         raise TrustError(f"no authority {authority} was taken in")
     if kid is not None and kid not in _kids(found):
-        known = ", ".join(each.hex() for each in sorted(_kids(found)))
+        roots = {read_certificate(der, "anchor").key.kid for der in found.anchors}
+        known = ", ".join(f"{each.hex()}{' (root)' if each in roots else ''}" for each in sorted(_kids(found)))
         raise TrustError(f"{authority} has no key {kid.hex()}: it has {known}")
+    if any(each.kid == kid and each.reason is reason for each in found.withdrawn):
+        raise TrustError(f"{authority}: this is withdrawn as {reason.value} already")
     gone = Withdrawal(kid=kid, at=epoch(at), reason=reason)
     entry = replace(found, withdrawn=(*found.withdrawn, gone))
     write(_path(folder, entry), dump(entry), force=True)
@@ -99,8 +118,12 @@ def collected(folder: Path, *, names: Any, production: bool) -> PackBuilder:
     if own:
         catalog = with_own(catalog, (folder / "types",))
     builder.add_types(catalog.texts())
-    for policy_id, text in _policies(sorted((folder / "policies").glob("*.toml")), catalog).items():
+    policies = _policies(sorted((folder / "policies").glob("*.toml")), catalog)
+    for policy_id, text in policies.items():
         builder.add_policy(policy_id, text)
+    for one in readers(folder):
+        if unknown := sorted(one.policies - policies.keys()):
+            raise TrustError(f"{one.names.en}: there is no policy {unknown[0]}: add it first (vcred trust add-policy)")
     return builder
 
 
@@ -111,6 +134,85 @@ def ending(folder: Path, *, at: datetime) -> list[str]:
     from vcred.trust.lint import expiring_keys
 
     return expiring_keys(authorities(folder), at=at, within=timedelta(days=60))
+
+
+def restore(folder: Path, published: Mapping[str, bytes]) -> None:
+    """Put the descriptions of authorities and readers back as they are published."""
+    from vcred.cli._describe import dump
+    from vcred.trust.content import parse_authorities
+
+    entries, registered = parse_authorities(published["authorities.json"])
+    wanted = {_path(folder, entry): dump(entry) for entry in entries}
+    wanted |= {folder / "readers" / f"{_short(one.certificate)}.json": dump(one) for one in registered}
+    for path in _described(folder):
+        if path.parent.name in ("authorities", "readers") and path not in wanted:
+            path.unlink()
+    for path, content in wanted.items():
+        write(path, content, force=True)
+
+
+class _Edit:
+    """Whether an edit changed what the trust list says."""
+
+    content = True
+
+
+@contextmanager
+def editing(folder: Path, run: Run) -> Iterator[_Edit]:
+    """Edit the descriptions alone, then stage what follows from them; what cannot be staged was never taken in."""
+    from vcred.trust.repository import Repository
+
+    repository, edit = Repository(folder), _Edit()
+    with alone(folder / "staged"), _undone(folder):
+        yield edit
+        if edit.content:
+            builder = collected(folder, names=repository.names, production=repository.production)
+            repository.stage(builder, at=run.at)
+
+
+@contextmanager
+def _undone(folder: Path) -> Iterator[None]:
+    """Put the descriptions back as they were when something goes wrong."""
+    before = {path: read(path) for path in _described(folder)}
+    try:
+        yield
+    except BaseException:
+        for path in _described(folder):
+            if path not in before:
+                path.unlink()
+        for path, content in before.items():
+            write(path, content, force=True)
+        raise
+
+
+def _described(folder: Path) -> list[Path]:
+    found = (path for kind in ("authorities", "readers", "types", "policies") for path in (folder / kind).rglob("*"))
+    return [path for path in found if path.is_file()]
+
+
+def status_tokens(sources: Sequence[Path]) -> tuple[list[bytes], dict[str, str]]:
+    """The Status List Tokens of these files and folders, and the files that are none, with the reason.
+
+    Raises ``TrustError`` for a folder without any.
+    """
+    from vcred.errors import MalformedError
+    from vcred.status import parse_status_token
+
+    tokens: list[bytes] = []
+    wrong: dict[str, str] = {}
+    for source in sources:
+        found = sorted(source.glob("*.cwt")) if source.is_dir() else [source]
+        if not found:
+            raise TrustError(f"{source}: no status list (*.cwt) is in this folder")
+        for file in found:
+            raw = read(file)
+            try:
+                parse_status_token(raw)
+            except MalformedError as error:
+                wrong[str(file)] = f"not a status list: {error}"
+            else:
+                tokens.append(raw)
+    return tokens, wrong
 
 
 def moment(seconds: int) -> datetime:

@@ -10,7 +10,7 @@ from vcred.cli._secrets import ask, load_key, new_password, text_of
 from vcred.errors import SigningError, TrustError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from vcred.keys import PublicKey, Signer
     from vcred.trust.roles import RoleKeys
@@ -49,12 +49,12 @@ def write_key(where: str, public: Path, password_file: Path | None) -> PublicKey
     return _write(Path(where), public, new_password(password_file))
 
 
-def write_token_key(uri: str, public: Path, password_file: Path | None) -> PublicKey:
+def write_token_key(uri: str, public: Path) -> PublicKey:
     """A new key in a token, from which it never comes out, and its public half in ``public``."""
     from vcred.keys import Pkcs11Signer
 
     refuse_existing(public)
-    signer = Pkcs11Signer.generate(uri, alg="ES256", secret=_pin(password_file))
+    signer = Pkcs11Signer.generate(uri, alg="ES256", secret=_pin)
     write(public, _pem(signer.public_key))
     return signer.public_key
 
@@ -78,7 +78,7 @@ def open_key(name: str, password_file: Path | None) -> Signer:
     from vcred.keys import load_signer
 
     if name.startswith("pkcs11:"):
-        return load_signer(name, secret=_pin(password_file))
+        return load_signer(name, secret=_pin)
     return load_key(Path(name), password_file)
 
 
@@ -124,8 +124,9 @@ def _public(file: Path) -> Path:
     return file.with_name(file.name + ".pub")
 
 
-def _pin(password_file: Path | None) -> Callable[[str], str]:
-    return lambda _: text_of(password_file) if password_file else ask("토큰 PIN", "Token PIN")
+def _pin(_uri: str) -> str:
+    """A token's PIN: typed, unless the URI has a ``pin-source``. The password of a file is never tried as one."""
+    return ask("키 장치의 PIN", "PIN of the key device")
 
 
 def _password(files: Sequence[Path], password_file: Path | None) -> bytes:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vcred.cli._show import age_text, moment_text, plain, table
+from vcred.cli._trust_changes import change_lines, changes, ends, key_changes
 from vcred.cli._trust_content import authorities, ending, moment, readers
 from vcred.cli._trust_keys import key_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["confirm", "show_authorities", "show_bundle", "show_published", "show_readers", "show_repository"]
 
-_MANY = 5
+_SOON = timedelta(days=60)
 
 
 def show_authorities(run: Run, folder: Path) -> None:
@@ -49,9 +49,9 @@ def show_authorities(run: Run, folder: Path) -> None:
     if run.json:
         run.report(facts, lambda _: None)
         return
-    head = run.text("식별자|이름|종류 수|시험용|철회|루트 지문", "id|name|types|test|withdrawn|root fingerprint").split(
-        "|"
-    )
+    head = run.text(
+        "식별자|이름|종류 수|시험용|철회|루트 지문|서명 키", "id|name|types|test|withdrawn|root fingerprint|signers"
+    ).split("|")
     rows = [
         [
             one["id"],
@@ -60,6 +60,7 @@ def show_authorities(run: Run, folder: Path) -> None:
             _yes(one["test"], run),
             len(one["withdrawn"]) or "",
             " / ".join(one["anchors"]),
+            " ".join(one["kids"]),
         ]
         for one in facts
     ]
@@ -104,98 +105,59 @@ def show_repository(run: Run, repository: Repository) -> None:
         "published": str(repository.bundle_file) if repository.bundle_file.exists() else None,
         "staged": [_staged(each) for each in repository.staged()],
         "changes": changes(repository),
+        "key_changes": key_changes(repository),
+        "ends": {role: end.isoformat() for role, end in ends(repository).items()},
     }
     run.report(facts, lambda console: _repository(console, facts, run))
 
 
-def confirm(run: Run, repository: Repository) -> None:
-    """Show what would be signed and ask. Nothing is signed unseen."""
+def confirm(run: Run, repository: Repository) -> frozenset[str]:
+    """Show what would be signed and ask. Nothing is signed unseen: returns the digests of what was shown."""
+    shown = frozenset(each.digest for each in repository.staged())
     show_repository(run, repository)
     click.confirm(run.text("이대로 서명할까요?", "Sign this?"), abort=True, err=True)
+    return shown
 
 
-def show_published(run: Run, repository: Repository, published: Published, out: Path | None) -> None:
-    """What a publication did, and what is in the bundle now."""
+def show_published(
+    run: Run, repository: Repository, published: Published, wrong: Mapping[str, str], out: Path | None
+) -> bool:
+    """What a publication did, and what is in the bundle now. Returns whether a status list is left out."""
+    left_out = [{"uri": name, "why": why, "kept": False} for name, why in wrong.items()]
+    left_out += [{"uri": one.uri, "why": one.why, "kept": one.kept} for one in published.left_out]
     facts = published.bundle.summary(at=run.at) | {
         "file": str(out or repository.bundle_file),
         "root": str(repository.first_root),
         "root_version": published.root_version,
         "list_version": published.list_version,
-        "dropped": list(published.dropped),
+        "left_out": left_out,
         "waiting": [_staged(each) for each in published.waiting],
+        "ends": {role: end.isoformat() for role, end in ends(repository).items()},
     }
 
     def show(console: Console) -> None:
         _bundle(console, facts, run.lang)
         console.print(f"{facts['file']}\n{facts['root']}")
-        for uri in published.dropped:
-            console.print(
-                plain(
-                    run.text(
-                        f"{uri}: 더는 믿는 키로 서명되지 않아 뺐습니다", f"{uri}: left out, no trusted key signed it"
-                    )
-                ),
-                style="yellow",
+        for one in left_out:
+            kept = (
+                run.text(" (전에 공개한 것을 그대로 둡니다)", " (what was published before stays)")
+                if one["kept"]
+                else ""
             )
+            text = run.text("상태 목록을 뺐습니다", "status list left out")
+            console.print(plain(f"{text}: {one['uri']}: {one['why']}{kept}"), style="yellow")
         for each in facts["waiting"]:
             _waits(console, each, run)
+        _ends(console, facts["ends"], facts["waiting"], run)
 
     run.report(facts, show)
+    return bool(left_out)
 
 
 def show_bundle(run: Run, bundle: TrustBundle) -> None:
     """What is in a bundle."""
     facts = bundle.summary(at=run.at)
     run.report(facts, lambda console: _bundle(console, facts, run.lang))
-
-
-def changes(repository: Repository) -> list[dict[str, str]]:
-    """What the staged trust list would change, one entry a thing: ``what``, ``id`` and ``change``."""
-    new, old = repository.staged_files(), repository.published_files() or {}
-    if new is None:
-        return []
-    found = []
-    for kind, before, after in (
-        ("authority", _authorities(old), _authorities(new)),
-        ("reader", _readers(old), _readers(new)),
-        ("type", _texts(old, "types/"), _texts(new, "types/")),
-        ("policy", _texts(old, "policies/"), _texts(new, "policies/")),
-    ):
-        for name in sorted(before.keys() | after.keys()):
-            change = _change(before.get(name), after.get(name))
-            if change:
-                found.append({"what": kind, "id": name, "change": change})
-    return found
-
-
-def _change(before: Any, after: Any) -> str:
-    if before == after:
-        return ""
-    if before is None or after is None:
-        return "removed" if after is None else "added"
-    if not hasattr(before, "__slots__"):
-        return "changed"
-    return ", ".join(name for name in type(after).__slots__ if getattr(before, name) != getattr(after, name))
-
-
-def _authorities(files: Mapping[str, bytes]) -> dict[str, Any]:
-    from vcred.trust.content import parse_authorities
-
-    return {} if not files else {each.id: each for each in parse_authorities(files["authorities.json"])[0]}
-
-
-def _readers(files: Mapping[str, bytes]) -> dict[str, Any]:
-    from vcred.cli._describe import fingerprint
-    from vcred.trust.content import parse_authorities
-
-    if not files:
-        return {}
-    entries = parse_authorities(files["authorities.json"])[1]
-    return {f"{each.names.en} {fingerprint(each.certificate)[:9]}": each for each in entries}
-
-
-def _texts(files: Mapping[str, bytes], folder: str) -> dict[str, Any]:
-    return {name.removeprefix(folder): raw for name, raw in files.items() if name.startswith(folder)}
 
 
 def _withdrawn(entry: Authority, index: int) -> dict[str, Any]:
@@ -239,32 +201,36 @@ def _repository(console: Console, facts: Mapping[str, Any], run: Run) -> None:
         for role, held in facts["roles"].items()
     ]
     console.print(table(run.text("역할|서명 수|키", "role|signatures|keys").split("|"), rows))
-    for line in _change_lines(facts["changes"], run):
+    for line in (*_key_lines(facts["key_changes"], names, run), *change_lines(facts["changes"], run)):
         console.print(plain(line))
     for each in facts["staged"]:
         _waits(console, each, run)
     if not facts["staged"]:
         console.print(run.text("서명을 기다리는 것이 없습니다", "nothing waits for a signature"))
+    _ends(console, facts["ends"], facts["staged"], run)
 
 
-def _change_lines(found: list[dict[str, str]], run: Run) -> list[str]:
-    """One line a change, authorities and readers by name; of many files of one kind, how many."""
-    things = {
-        "authority": run.text("발급기관", "authority"),
-        "reader": run.text("요청자", "reader"),
-        "type": run.text("증명서 종류", "certificate type"),
-        "policy": run.text("정책", "policy"),
-    }
-    words = {"added": "추가", "removed": "삭제", "changed": "변경"} if run.lang == "ko" else {}
+def _key_lines(found: list[dict[str, Any]], names: Mapping[str, str], run: Run) -> list[str]:
     lines = []
-    for (what, change), group in groupby(found, key=lambda each: (each["what"], each["change"])):
-        names = [each["id"] for each in group]
-        told = words.get(change, change)
-        if what in ("type", "policy") and len(names) > _MANY:
-            lines.append(f"{things[what]} ({len(names)}): {told}")
-        else:
-            lines += [f"{things[what]} {name}: {told}" for name in names]
+    for one in found:
+        told = [f"+ {key}" for key in one["added"]] + [f"- {key}" for key in one["removed"]]
+        if one["threshold"] != one["threshold_before"]:
+            told.append(run.text("서명 수", "signatures") + f" {one['threshold_before']} → {one['threshold']}")
+        lines.append(f"{names[one['role']]}: {', '.join(told)}")
     return lines
+
+
+def _ends(console: Console, found: Mapping[str, str], waiting: Sequence[Mapping[str, Any]], run: Run) -> None:
+    """Say that root or trust list end soon: publishing daily does not renew them, officers do."""
+    command = {"root": "vcred trust rotate --role root", "targets": "vcred trust stage"}
+    name = {"root": run.text("루트", "root"), "targets": run.text("신뢰 목록", "trust list")}
+    for role in sorted(found.keys() - {each["role"] for each in waiting}):
+        end = datetime.fromisoformat(found[role])
+        if end - run.at < _SOON:
+            when = moment_text(int(end.timestamp()))
+            ko = f"{name[role]}: {when}에 끝납니다. {command[role]} 로 새로 만들고 책임자의 서명을 받으세요"
+            en = f"{name[role]}: ends {when}. Make the next one ({command[role]}) and have officers sign it"
+            console.print(plain(run.text(ko, en)), style="yellow")
 
 
 def _waits(console: Console, each: Mapping[str, Any], run: Run) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from vcred.receipt import Receipt
     from wallet import Wallet
     from wallet._records import HistoryRecord
     from wallet.certificate import Certificate
@@ -22,6 +23,7 @@ __all__ = [
     "history_table",
     "print_asked",
     "print_certificate",
+    "receipt_lines",
 ]
 
 _STATES = {"ready": ("사용 가능", "ready"), "used_up": ("다 씀", "used up"), "reissue": ("재발급 필요", "reissue")}
@@ -171,6 +173,17 @@ def _receipt_text(receipt: dict[str, Any] | None, lang: str) -> str:
     if receipt["as_asked"] is False:
         texts.append("요청과 다른 목적이나 보관 기간" if korean else "not the purpose or retention that was asked for")
     return " · ".join(text for text in texts if text)
+
+
+def receipt_lines(receipt: Receipt, lang: str) -> list[str]:
+    """What a receipt says: why, for what purpose, and how long what was shown is kept."""
+    from vcred.reasons import Reason, ReasonCode
+
+    korean = lang == "ko"
+    known = {code.value: Reason(code) for code in ReasonCode}
+    lines = [f"- {known[code].message(lang) if code in known else code} ({code})" for code in receipt.reasons]
+    lines.append(("목적: " if korean else "purpose: ") + receipt.purpose)
+    return lines if receipt.retention is None else [*lines, ("보관: " if korean else "retention: ") + receipt.retention]
 
 
 def ask_facts(asked: ConsentRequest, lang: str) -> dict[str, Any]:

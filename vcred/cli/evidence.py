@@ -226,11 +226,20 @@ def retain(run: Run, *, record: int, until: datetime, home: Path) -> None:
 
 @command.command("purge", at=True, json=True)
 @option("--record", "records", multiple=True, type=int)
+@option("--yes", is_flag=True)
 @_home
 @click.pass_obj
-def purge(run: Run, *, records: tuple[int, ...], home: Path) -> None:
+def purge(run: Run, *, records: tuple[int, ...], yes: bool, home: Path) -> None:
     """See ``texts.toml``."""
     with _archive(home) as archive:
+        count = len(set(records)) if records else len(archive.due(at=run.at))
+        if count and not yes:
+            from vcred.cli._show import moment_text
+
+            now = moment_text(int(run.at.timestamp()))
+            ko = f"답 {count}개를 되돌릴 수 없게 파기합니다. 지금은 {now}입니다. 시각이 맞고, 파기할까요?"
+            en = f"{count} answers are destroyed for good. It is {now}. Is the time right, and shall they go?"
+            click.confirm(run.text(ko, en), abort=True, err=True)
         if records:
             archive.destroy(records, at=run.at)
         numbers = sorted(set(records)) if records else archive.purge(at=run.at)

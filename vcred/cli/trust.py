@@ -6,8 +6,6 @@ The operator's folder is a ``vcred.trust.repository.Repository`` with the descri
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +13,13 @@ import click
 
 from vcred._files import alone
 from vcred.cli._command import Group, Run, option
+from vcred.cli._errors import OURS
 from vcred.cli._files import make_folder, read, write
 from vcred.cli._trust import naming
 from vcred.errors import TrustError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from vcred.trust.repository import Repository
 
@@ -48,7 +47,7 @@ def key(run: Run, *, where: str, public: Path | None, password_file: Path | None
     if in_token and public is None:
         raise click.UsageError("--public says where the public key goes")
     shown = public or Path(f"{where}.pub")
-    made = (write_token_key if in_token else write_key)(where, shown, password_file)
+    made = write_token_key(where, shown) if in_token else write_key(where, shown, password_file)
     facts = {"key": where, "public": str(shown), "id": key_name(made)}
     run.report(facts, lambda console: console.print(f"{facts['key']}\n{facts['public']}\n{facts['id']}"))
 
@@ -122,10 +121,10 @@ def init(
 @click.pass_obj
 def add_authority(run: Run, *, folder: Path, files: tuple[Path, ...], force: bool) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._trust_content import put_authority
+    from vcred.cli._trust_content import editing, put_authority
     from vcred.cli._trust_show import show_authorities
 
-    with _editing(folder, run) as staged:
+    with editing(folder, run) as staged:
         for file in files:
             put_authority(folder, file, force=force)
         staged.content = bool(files)
@@ -140,10 +139,10 @@ def add_authority(run: Run, *, folder: Path, files: tuple[Path, ...], force: boo
 @click.pass_obj
 def add_reader(run: Run, *, folder: Path, files: tuple[Path, ...], policies: str | None, force: bool) -> None:
     """See ``texts.toml``."""
-    from vcred.cli._trust_content import put_reader
+    from vcred.cli._trust_content import editing, put_reader
     from vcred.cli._trust_show import show_readers
 
-    with _editing(folder, run) as staged:
+    with editing(folder, run) as staged:
         for file in files:
             put_reader(folder, file, policies=policies, force=force)
         staged.content = bool(files)
@@ -170,6 +169,43 @@ def add_type(run: Run, *, folder: Path, files: tuple[Path, ...], force: bool) ->
     _add_texts(run, folder, "types", files, force=force)
 
 
+@command.command("stage", at=True, json=True)
+@_folder
+@click.pass_obj
+def stage(run: Run, *, folder: Path) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._trust_content import editing
+    from vcred.cli._trust_show import show_repository
+    from vcred.trust.repository import Repository
+
+    with editing(folder, run):
+        pass  # what was edited by hand, and what ends soon
+    show_repository(run, Repository(folder))
+
+
+@command.command("unstage", at=True, json=True)
+@_folder
+@option("--yes", is_flag=True)
+@click.pass_obj
+def unstage(run: Run, *, folder: Path, yes: bool) -> None:
+    """See ``texts.toml``."""
+    from vcred.cli._trust_content import restore
+    from vcred.cli._trust_show import show_repository
+    from vcred.trust.repository import Repository
+
+    repository = Repository(folder)
+    published = repository.published_files()
+    if published is None:
+        raise TrustError("nothing was published yet that could be gone back to")
+    if not yes:
+        show_repository(run, repository)
+        click.confirm(run.text("이 변경을 모두 버릴까요?", "Give all of this up?"), abort=True, err=True)
+    with alone(folder / "staged"):
+        repository.unstage()
+        restore(folder, published)
+    show_repository(run, repository)
+
+
 @command.command("withdraw", at=True, json=True)
 @_folder
 @option("--authority", required=True)
@@ -178,6 +214,7 @@ def add_type(run: Run, *, folder: Path, files: tuple[Path, ...], force: bool) ->
 @click.pass_obj
 def withdraw(run: Run, *, folder: Path, authority: str, kid: str | None, reason: str) -> None:
     """See ``texts.toml``."""
+    from vcred.cli._trust_content import editing
     from vcred.cli._trust_content import withdraw as apply
     from vcred.cli._trust_show import show_authorities
     from vcred.trust.content import WithdrawalReason
@@ -186,7 +223,7 @@ def withdraw(run: Run, *, folder: Path, authority: str, kid: str | None, reason:
         chosen = None if kid is None else bytes.fromhex(kid)
     except ValueError:
         raise click.UsageError("--kid is a key id in hexadecimal") from None
-    with _editing(folder, run):
+    with editing(folder, run):
         apply(folder, authority, chosen, WithdrawalReason(reason), run.at)
     show_authorities(run, folder)
 
@@ -214,7 +251,7 @@ def rotate(
     show_repository(run, repository)
 
 
-@command.command("sign", json=True)
+@command.command("sign", at=True, json=True)
 @_folder
 @option("--key", "key_name")
 @option("--out", type=_PATH)
@@ -243,14 +280,15 @@ def sign(
     for file in signatures:
         repository.attach(read(file, 65_536))
     if key_name is not None:
-        if not yes:
-            confirm(run, repository)
+        shown = None if yes else confirm(run, repository)
         signer = open_key(key_name, password_file)
         if out is None:
-            if not repository.sign(signer):
+            if not repository.sign(signer, shown=shown):
                 raise TrustError("nothing is staged that this key signs")
         else:
-            _detached(repository, signer, out)
+            made = [str(file) for file in _detached(repository, signer, out, shown=shown)]
+            run.report({"signatures": made}, lambda console: console.print("\n".join(made)))
+            return
     show_repository(run, repository)
 
 
@@ -274,6 +312,7 @@ def publish(
 ) -> None:
     """See ``texts.toml``."""
     from vcred.cli._files import refuse_existing
+    from vcred.cli._trust_content import editing, status_tokens
     from vcred.cli._trust_keys import home_keys, open_key
     from vcred.cli._trust_show import show_published
     from vcred.trust.repository import Repository
@@ -281,10 +320,10 @@ def publish(
     repository = Repository(folder)
     if out is not None and not force:
         refuse_existing(out)
-    tokens = [read(file) for file in _status_files(status)]
+    tokens, wrong = status_tokens(status)
     if key_name is None:
         officers, online = home_keys(folder, password_file)
-        with _editing(folder, run):
+        with editing(folder, run):
             pass  # what was edited by hand, and what ends soon
         for officer in officers:
             repository.sign(officer)
@@ -295,7 +334,8 @@ def publish(
     published = repository.publish([online], status=tokens, at=run.at)
     if out is not None:
         write(out, read(repository.bundle_file), force=force)
-    show_published(run, repository, published, out)
+    if show_published(run, repository, published, wrong, out):
+        click.get_current_context().exit(OURS)  # whoever runs this by night has to know
 
 
 @command.command("show", at=True, json=True)
@@ -319,70 +359,29 @@ def show(run: Run, *, path: Path, root: Path | None) -> None:
     loaded.require_current(run.at)
 
 
-class _Edit:
-    """Whether an edit changed what the trust list says."""
-
-    content = True
-
-
-@contextmanager
-def _editing(folder: Path, run: Run) -> Iterator[_Edit]:
-    """Edit the descriptions alone, then stage what follows from them; what cannot be staged was never taken in."""
-    from vcred.cli._trust_content import collected
-    from vcred.trust.repository import Repository
-
-    repository, edit = Repository(folder), _Edit()
-    with alone(folder / "staged"), _undone(folder):
-        yield edit
-        if edit.content:
-            builder = collected(folder, names=repository.names, production=repository.production)
-            repository.stage(builder, at=run.at)
-
-
-@contextmanager
-def _undone(folder: Path) -> Iterator[None]:
-    """Put the descriptions back as they were when something goes wrong."""
-    before = {path: read(path) for path in _described(folder)}
-    try:
-        yield
-    except BaseException:
-        for path in _described(folder):
-            if path not in before:
-                path.unlink()
-        for path, content in before.items():
-            write(path, content, force=True)
-        raise
-
-
-def _described(folder: Path) -> list[Path]:
-    found = (path for kind in ("authorities", "readers", "types", "policies") for path in (folder / kind).rglob("*"))
-    return [path for path in found if path.is_file()]
-
-
 def _add_texts(run: Run, folder: Path, kind: str, files: Sequence[Path], *, force: bool) -> None:
+    from vcred.cli._trust_content import editing
     from vcred.cli._trust_show import show_repository
     from vcred.trust.repository import Repository
 
     repository = Repository(folder)
+    for file in files:
+        if file.suffix != ".toml":
+            raise TrustError(f"{file}: the name of such a file ends in .toml")
     made = [folder / kind / file.name for file in files]
-    with _editing(folder, run):
+    with editing(folder, run):
         for file, path in zip(files, made, strict=True):
             write(path, read(file), force=force)
     show_repository(run, repository)
 
 
-def _detached(repository: Repository, signer: Any, out: Path) -> None:
-    from vcred.trust.ceremony import detached
+def _detached(repository: Repository, signer: Any, out: Path, *, shown: Collection[str] | None) -> Iterator[Path]:
+    from vcred.cli._trust_keys import key_name
+    from vcred.trust.ceremony import detached, signable
 
-    mine = [staged for staged in repository.staged() if staged.may_sign(signer.public_key)]
+    mine = signable(repository.staged(), signer.public_key, shown=shown)
     if not mine:
         raise TrustError("nothing is staged that this key signs")
     for staged in mine:
-        signature = detached(staged, signer)
-        name = hashlib.sha256(signature).hexdigest()[:8]
-        write(out / f"{staged.role}-{staged.version}-{name}.sig.json", signature)
-
-
-def _status_files(sources: Sequence[Path]) -> Iterator[Path]:
-    for source in sources:
-        yield from sorted(source.glob("*.cwt")) if source.is_dir() else [source]
+        name = f"{staged.role}-{staged.version}-{key_name(signer.public_key)}.sig.json"
+        yield write(out / name, detached(staged, signer), force=True)

@@ -72,7 +72,8 @@ def _forget_desk_time(home: Path, now: int) -> None:
 
 
 def _show(console: Console, facts: dict[str, Any], run: Run) -> None:
-    from vcred.cli._show import age_text, moment_text
+    from vcred.cli._show import moment_text
+    from vcred.freshness import span_text
 
     never = run.text("없음", "never")
     seen = never if facts["last_seen"] is None else moment_text(facts["last_seen"])
@@ -83,9 +84,11 @@ def _show(console: Console, facts: dict[str, Any], run: Run) -> None:
             run.text("마지막으로 본 시각을 지금으로 되돌렸습니다", "the last seen time is now"), style="yellow"
         )
     elif facts["ahead"]:
-        span = age_text(timedelta(seconds=facts["ahead"]), run.lang)
+        span = span_text(timedelta(seconds=facts["ahead"]), run.lang)
         text = run.text(
-            f"시계가 뒤로 갔습니다({span}). 지금 시각이 틀렸으면 시계를 맞추고, 맞으면 --reset을 쓰세요",
-            f"the clock went back ({span}). If the time now is wrong, set the clock; if it is right, use --reset",
+            f"시계가 마지막으로 본 시각보다 {span} 늦습니다. "
+            "지금 시각이 틀렸으면 시계를 맞추고, 맞으면 --reset을 쓰세요",
+            f"the clock is {span} behind the last seen time. "
+            "If the time now is wrong, set the clock; if it is right, use --reset",
         )
         console.print(text, style="yellow")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vcred.cli._command import Command, Run, option
+from vcred.cli._errors import OURS
 from vcred.cli._trust import BUNDLE, ROOT, SEEN, naming, pinned
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ _PATH = click.Path(path_type=Path)
 @option("--ca", type=_PATH)
 @option("--proxy")
 @option("--allow-http", is_flag=True)
-@click.pass_obj
+@click.pass_context
 def command(
-    run: Run,
+    ctx: click.Context,
     *,
     source: str | None,
     home: Path | None,
@@ -51,6 +52,7 @@ def command(
     """See ``texts.toml``."""
     from vcred.trust.fetch import Network
 
+    run: Run = ctx.obj
     if source is None and not lists:
         raise click.UsageError("SOURCE is an address, a folder or a file; without one, --status")
     place = _place(home, trust, root)
@@ -61,6 +63,8 @@ def command(
     facts |= {} if done is None else done.to_json()
     facts |= {} if asked is None else {"status": asked.to_json()}
     run.report(facts, lambda console: _show(console, run, place["bundle"], done, asked))
+    if asked is not None and asked.failed and not (asked.updated or asked.unchanged):
+        ctx.exit(OURS)  # nothing could be had: whoever runs this by night has to know
 
 
 def _place(home: Path | None, trust: Path | None, root: Path | None) -> dict[str, Any]:
@@ -111,6 +115,7 @@ def _show(console: Console, run: Run, bundle: Path, done: SyncReport | None, ask
 
 def _about_bundle(run: Run, bundle: Path, done: SyncReport | None) -> Iterator[str]:
     from vcred.cli._show import age_text, moment_text
+    from vcred.freshness import span_text
 
     if done is None:
         return
@@ -135,9 +140,10 @@ def _about_bundle(run: Run, bundle: Path, done: SyncReport | None) -> Iterator[s
     read = f"{done.files} ({done.bytes:,} B), "
     yield run.text(f"받은 파일 {read}이미 있던 파일 {done.reused}", f"files read {read}files kept {done.reused}")
     if done.clock_behind is not None:
+        late = span_text(timedelta(seconds=done.clock_behind), run.lang)
         yield run.text(
-            f"이 기기의 시계가 적어도 {done.clock_behind}초 늦습니다. 맞출 때까지 모든 검증이 판단 불가(clock)입니다.",
-            f"the clock of this machine is at least {done.clock_behind} s behind: "
+            f"이 기기의 시계가 적어도 {late} 늦습니다. 맞출 때까지 모든 검증이 판단 불가(clock)입니다.",
+            f"the clock of this machine is at least {late} behind: "
             "until it is set right, every verdict is INDETERMINATE (clock).",
         )
 
@@ -149,4 +155,4 @@ def _about_lists(run: Run, asked: StatusReport | None) -> Iterator[str]:
     text = run.text("상태 목록: 갱신 {} · 그대로 {} · 실패 {}", "status lists: {} newer · {} the same · {} failed")
     yield text.format(*counts)
     for uri, detail in asked.failed:
-        yield f"{uri}: {detail}"
+        yield detail if uri in detail else f"{uri}: {detail}"

@@ -196,8 +196,22 @@ def request(
         "purpose": made.purpose,
         "expires_at": made.expires_at,
         "files": names,
+        "warning": _hopeless(bundle, run),
     }
     run.report(facts, lambda console: console.print("\n".join(names)))
+
+
+def _hopeless(bundle: TrustBundle, run: Run) -> str | None:
+    """The code of what will keep any answer undecided, said on stderr before a holder spends a copy on it."""
+    from vcred.cli._errors import failure_of
+    from vcred.errors import RefusedError
+
+    try:
+        bundle.check_time(run.at)
+    except RefusedError as error:
+        click.echo(failure_of(error).message, err=True)
+        return error.code.value
+    return None
 
 
 @command.command("verify", at=True, json=True)

@@ -170,10 +170,15 @@ def present(
         consent = asked.approve(also=also, choose=chosen, reuse=reuse)
         if not yes:
             _ask_holder(run, asked)
+        warnings = [reason.message(run.lang) for reason in asked.reasons]
         shown = [{"certificate": one.certificate, "path": str(one.path)} for one in consent.disclosures]
         answer = wallet.present(consent, at=run.at)
     written = [str(path) for path in put(answer, out, force=force)]
-    run.report({"shown": shown, "files": written}, lambda console: console.print("\n".join(written)))
+    if yes and not run.json:  # nobody was asked, so nobody has read it
+        for warning in warnings:
+            click.echo(warning, err=True)
+    facts = {"shown": shown, "warnings": warnings, "files": written}
+    run.report(facts, lambda console: console.print("\n".join(written)))
 
 
 @command.command("history", at=True, json=True)
@@ -193,7 +198,8 @@ def history(run: Run, door: Door) -> None:
 def take_receipt(run: Run, door: Door, *, receipt: tuple[str, ...]) -> None:
     """See ``texts.toml``."""
     from vcred.cli._messages import take_bytes
-    from vcred.cli._show import outcome_text
+    from vcred.cli._show import outcome_text, plain
+    from vcred.cli._wallet_show import receipt_lines
 
     with door.open(run) as wallet:
         found = wallet.accept_receipt(take_bytes(receipt, quiet=run.json), at=run.at)
@@ -205,7 +211,13 @@ def take_receipt(run: Run, door: Door, *, receipt: tuple[str, ...]) -> None:
         "retention": found.retention,
         "reference": found.reference,
     }
-    run.report(facts, lambda console: console.print(outcome_text(found.outcome, run.lang)))
+
+    def show(console: Console) -> None:
+        console.print(outcome_text(found.outcome, run.lang))
+        for line in receipt_lines(found, run.lang):
+            console.print(plain(line))
+
+    run.report(facts, show)
 
 
 @command.command("delete", at=True, json=True)

@@ -127,8 +127,13 @@ def status_freshness(snapshot: StatusSnapshot, *, limits: Sequence[Limit], certi
 
 
 def newer_snapshot(kept: StatusSnapshot | None, offered: StatusSnapshot) -> StatusSnapshot:
-    """Of two snapshots of one list, the one signed later. An older one offered is logged and not taken."""
+    """Of two snapshots of one list, the one signed later. An older one offered is logged and not taken.
+
+    Of two of the same second the one that says more: nobody can tell which came first, and a revocation is not hidden.
+    """
     if kept is None or offered.issued_at > kept.issued_at:
+        return offered
+    if offered.issued_at == kept.issued_at and offered.status_list.weight() > kept.status_list.weight():
         return offered
     if offered.issued_at < kept.issued_at:
         _log.warning("status list %s: an older list was offered and not taken", kept.uri)

@@ -95,6 +95,10 @@ class StatusList:
         position = index * self.bits
         return self._buffer[position >> 3] >> (position & 7) & self._mask
 
+    def weight(self) -> int:
+        """How many bits are set: of two lists of one issue the one that revokes more has more."""
+        return int.from_bytes(self._buffer[:], "little").bit_count()
+
     def compress(self) -> bytes:
         """The list as it stands in a Status List Token."""
         return zlib.compress(self._buffer, 9)

@@ -246,6 +246,10 @@ class TrustBundle:
         found = self._status.get(uri)
         return found if isinstance(found, StatusSnapshot) else None
 
+    def status_token(self, uri: str) -> bytes | None:
+        """The Status List Token of ``uri`` as its issuer signed it, usable or not; ``None`` when there is none."""
+        return self._status.token(uri)
+
     def status_problem(self, uri: str) -> Reason | None:
         """Why the status list at ``uri`` is unusable; ``None`` when it is usable, or simply not there."""
         return self._status.problem(uri)

@@ -24,11 +24,12 @@ from vcred.trust.roles import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from vcred.keys import PublicKey, Signer
 
-__all__ = ["Demand", "Staged", "attach", "detached", "fits", "read_detached", "staged_list", "staged_root"]
+__all__ = ["Demand", "Staged", "attach", "detached", "fits", "read_detached", "signable", "staged_list", "staged_root"]
 
 _FORMAT = "vcred-signature-1"
 _MAX_BYTES = 65536
@@ -102,6 +103,14 @@ def staged_list(raw: bytes, root: bytes) -> Staged:
     metadata, by = read_metadata(raw), read_metadata(root).signed
     demand = _demand("targets", f"root {by.version}", by, metadata)
     return Staged(role="targets", metadata=metadata, demands=(demand,))
+
+
+def signable(staged: Sequence[Staged], key: PublicKey, *, shown: Collection[str] | None) -> list[Staged]:
+    """What of ``staged`` the key may sign. Raises ``TrustError`` when any of it is not in ``shown`` (digests)."""
+    mine = [each for each in staged if each.may_sign(key)]
+    if shown is not None and any(each.digest not in shown for each in mine):
+        raise TrustError("what is staged has changed since it was shown: look at it again")
+    return mine
 
 
 def fits(targets: bytes, root: bytes) -> bool:

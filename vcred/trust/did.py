@@ -32,7 +32,7 @@ from vcred.reasons import ReasonCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_DOCUMENT", "did_jwk", "did_key", "did_methods", "is_method_of", "needs_document"]
+__all__ = ["MAX_DOCUMENT", "did_jwk", "did_key", "did_methods", "is_method_of", "is_public_host", "needs_document"]
 
 MAX_DOCUMENT = 64 * 1024
 """Bytes of a pinned document."""
@@ -67,6 +67,11 @@ def is_method_of(url: str, did: str) -> bool:
     """Whether ``url`` is an absolute DID URL of a verification method of ``did``."""
     start, _, fragment = url.partition("#")
     return start == did and _FRAGMENT.fullmatch(fragment) is not None
+
+
+def is_public_host(host: str) -> bool:
+    """Whether ``host`` is a lower-case name that does not mean a machine nearby, and no spelling of an address."""
+    return len(host) <= _MAX_HOST and bool(_HOST.fullmatch(host)) and host.rpartition(".")[2] not in _PRIVATE_NAMES
 
 
 def needs_document(did: str) -> bool:
@@ -111,9 +116,9 @@ def did_methods(did: str, document: bytes | None, *, path: str) -> tuple[tuple[s
 
 def _check_web(rest: str, path: str) -> None:
     host, *segments = rest.split(":")
-    if len(host) > _MAX_HOST or not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host):
         _wrong(path, "did:web takes a lower-case host name of two labels or more: no address, no port")
-    if host.rpartition(".")[2] in _PRIVATE_NAMES:
+    if not is_public_host(host):
         _wrong(path, "the host is not a public name")
     if not all(_SEGMENT.fullmatch(segment) for segment in segments):
         _wrong(path, "a path segment is empty, begins with a dot, or is not plain")

@@ -111,7 +111,9 @@ def checked_url(url: str, *, allow_http: bool) -> SplitResult:
     if parts.scheme not in _PORTS:
         raise TransportError(f"{host}: {parts.scheme} is neither https nor http")
     if parts.scheme == "http" and not (allow_http or host in _LOOPBACK):
-        raise TransportError(f"{host}: http shows others what is fetched and lets them hold it back: use https")
+        raise TransportError(
+            f"{host}: http shows others what is fetched and lets them hold it back: use https (or allow http)"
+        )
     return parts
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import combinations
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from vcred.errors import RefusedError
 from vcred.formats._wire import epoch
 from vcred.trust.bare import check_keys, keys_of
+from vcred.trust.did import is_public_host
 from vcred.trust.profile import Purpose
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ def lint_authorities(authorities: Sequence[Authority], *, production: bool, type
     for authority in authorities:
         if production and authority.test:
             found.append(f"{authority.id}: a test authority in a bundle for production")
+        if production:
+            # Every terminal asks there: it would be made to ask machines beside it, which trust who is near.
+            found += [f"{authority.id}: nobody else can ask for {uri}" for uri in authority.status_uris if _nearby(uri)]
         found += [f"{authority.id}: {finding}" for finding in _alone(authority, types)]
     for one, other in combinations(authorities, 2):
         found += [f"{other.id}: {finding}" for finding in _together(one, other)]
@@ -86,6 +91,15 @@ def _together(one: Authority, other: Authority) -> Iterator[str]:
             yield f"a root certifies readers and others: it is in {one.id} as well"
     elif one.purpose is Purpose.READER and set(one.anchors) & set(other.anchors):
         yield f"a root of readers is in {one.id} as well"
+
+
+def _nearby(uri: str) -> bool:
+    """Whether it is a web address of a machine nearby, or of any without TLS. Others are not fetched at all."""
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme == "http" or (parts.scheme == "https" and not is_public_host(parts.hostname or ""))
+    except ValueError:
+        return True
 
 
 def _covers(pattern: str, uri: str) -> bool:

@@ -9,16 +9,29 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vcred.errors import RefusedError, StoreError
-from vcred.status import parse_status_token
+from vcred.errors import RefusedError, StoreError, TooLarge
+from vcred.formats._wire import epoch
 from vcred.status.token import MAX_TOKEN_BYTES
 from vcred.trust.bundle import TrustBundle
 from vcred.trust.content import status_file
 from vcred.trust.install import read_file, replace_files, sweep
+from vcred.trust.rules import CLOCK_LEEWAY
 from vcred.trust.seen import in_turn
 
-__all__ = ["MAX_LISTS", "keep_status", "load_current", "overlay_folder", "prune_status", "with_overlay"]
+if TYPE_CHECKING:
+    from datetime import datetime
+
+__all__ = [
+    "MAX_LISTS",
+    "carry_status",
+    "keep_status",
+    "load_current",
+    "overlay_folder",
+    "prune_status",
+    "with_overlay",
+]
 
 MAX_LISTS = 2048
 _SUFFIX = ".token"
@@ -44,8 +57,11 @@ def with_overlay(bundle: TrustBundle, folder: Path) -> TrustBundle:
     return bundle
 
 
-def keep_status(folder: Path, *, uri: str, token: bytes) -> None:
-    """Keep ``token``, which was verified as the list at ``uri``, unless a newer one is kept. Raises ``StoreError``."""
+def keep_status(folder: Path, *, uri: str, token: bytes, bundle: TrustBundle) -> None:
+    """Keep ``token``, which ``bundle`` has taken as the list at ``uri``, unless another process kept a newer one.
+
+    Raises ``TooLarge`` when as many lists are kept as will be read again, ``StoreError``.
+    """
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
@@ -54,12 +70,36 @@ def keep_status(folder: Path, *, uri: str, token: bytes) -> None:
     with in_turn(file):
         sweep(file)
         if file.exists():
-            # One that cannot be read is replaced.
-            with suppress(RefusedError, StoreError):
-                kept = parse_status_token(read_file(file, MAX_TOKEN_BYTES))
-                if kept.uri == uri and kept.issued_at >= parse_status_token(token).issued_at:
-                    return
+            # One that does not verify is replaced, however new it says it is.
+            if _taken(bundle, file) is not None:
+                return
+        elif len(_files(folder)) >= MAX_LISTS:
+            raise TooLarge(f"{folder}: {MAX_LISTS} status lists are kept")
         replace_files([(file, token, 0o666)])
+
+
+def carry_status(before: TrustBundle | None, after: TrustBundle, folder: Path, *, at: datetime | None) -> None:
+    """Keep the lists of ``before`` of which ``after``, which has come, has an older one (logged).
+
+    The online key says which lists are in a bundle, and whoever has it must not make a revoked certificate valid again.
+    A list from the future of ``at`` (if given) is not kept: that was somebody's clock. Raises ``StoreError``.
+    """
+    if before is None:
+        return
+    for uri in before.status_uris:
+        token, other = before.status_token(uri), after.status_token(uri)
+        if token is None or other is None or token == other:
+            continue
+        known, offered = before.status_list(uri), after.status_list(uri)
+        if known is None or (offered is not None and offered.issued_at > known.issued_at):
+            continue
+        if at is not None and known.issued_at > epoch(at + CLOCK_LEEWAY):
+            continue
+        with suppress(RefusedError, TooLarge):
+            taken = after.with_status(token)
+            if taken is not after:
+                _log.warning("status list %s: the newer one of the bundle before is kept", uri)
+                keep_status(folder, uri=uri, token=token, bundle=taken)
 
 
 def prune_status(bundle: TrustBundle, folder: Path) -> None:

@@ -180,13 +180,13 @@ class PackBuilder:
         self._files[f"{POLICIES_FOLDER}{policy_id}.toml"] = text.encode()
 
     def add_status(self, token: bytes) -> None:
-        """A Status List Token as its issuer signed it. Of two for one list the later one stays.
+        """A Status List Token as its issuer signed it. Of two for one list the later one stays, else the last added.
 
         Raises ``MalformedError`` when it cannot be read.
         """
         parsed = parse_status_token(token)
         kept = self._status.get(parsed.uri)
-        if kept is None or parsed.issued_at > kept[0]:
+        if kept is None or parsed.issued_at >= kept[0]:
             self._status[parsed.uri] = (parsed.issued_at, token)
 
     @property

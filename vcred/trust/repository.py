@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 from vcred._files import alone, write_whole
 from vcred.errors import MalformedError, TrustError
 from vcred.formats._wire import dump_json, parse_json
-from vcred.status import parse_status_token
 from vcred.trust.bundle import TYPES_FOLDER, TrustBundle
-from vcred.trust.ceremony import Staged, attach, detached, fits, read_detached, staged_list, staged_root
+from vcred.trust.ceremony import Staged, attach, detached, fits, read_detached, signable, staged_list, staged_root
 from vcred.trust.content import (
     AUTHORITIES_FILE,
     META_FILE,
@@ -35,6 +34,7 @@ from vcred.trust.content import (
     status_file,
 )
 from vcred.trust.lint import lint_authorities
+from vcred.trust.merge import merge_status
 from vcred.trust.publish import assemble, check_pack
 from vcred.trust.roles import (
     ONLINE,
@@ -51,15 +51,14 @@ from vcred.trust.roles import (
     unsigned_root,
 )
 from vcred.trust.shelf import Shelf, version_of
-from vcred.trust.signers import SignerIndex
-from vcred.trust.snapshots import Snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from vcred.keys import Signer
+    from vcred.trust.merge import LeftOut
     from vcred.trust.publish import PackBuilder
 
 __all__ = ["Lifetimes", "Published", "Repository"]
@@ -86,8 +85,7 @@ class Published:
     root_version: int
     list_version: int
     status_lists: int
-    dropped: tuple[str, ...]
-    """Lists that were published before and are not any more: nobody whom the list trusts signed them."""
+    left_out: tuple[LeftOut, ...]
     waiting: tuple[Staged, ...]
     """What was not published, because signatures are missing."""
     bundle: TrustBundle
@@ -171,9 +169,17 @@ class Repository:
         return None if waiting is None else self._shelf.files_of(waiting)
 
     def published_files(self) -> dict[str, bytes] | None:
-        """The files of the trust list that is published; ``None`` when none is."""
-        listed = self._shelf.published("targets")
-        return None if listed is None else self._shelf.files_of(listed)
+        """The files of the trust list that is published; ``None`` when none is.
+
+        What officers sign next is compared with it, so it has to be what officers signed. Raises ``TrustError``.
+        """
+        listed, roots = self._shelf.published("targets"), self._shelf.roots()
+        if listed is None:
+            return None
+        # A crash may have left a newer root out there beside the list of the one before.
+        if not any(staged_list(listed, roots[version]).complete for version in sorted(roots)[-2:]):
+            raise TrustError(f"{self.folder}: the published trust list is not what officers signed")
+        return self._shelf.files_of(listed)
 
     def rotate(self, roles: Mapping[str, RoleKeys], *, at: datetime) -> None:
         """Stage a root with these keys, and the trust list anew, since its keys or the online ones may change.
@@ -215,10 +221,26 @@ class Repository:
             self._stage(files, at)
         return True
 
-    def sign(self, signer: Signer) -> list[str]:
-        """Sign everything staged that ``signer`` may sign. Returns the roles. Raises ``SigningError``."""
+    def unstage(self) -> list[str]:
+        """Give up what waits. Returns the roles. The number of a list that was given up is not used again.
+
+        Raises ``TrustError`` for a root that has all its signatures: somebody may have it already.
+        """
         with alone(self.folder):
-            mine = [staged for staged in self.staged() if staged.may_sign(signer.public_key)]
+            staged = self.staged()
+            if any(each.role == "root" and each.complete for each in staged):
+                raise TrustError("the root that waits has all its signatures: publish it")
+            for each in staged:
+                self._shelf.unstage(each.role)
+        return [each.role for each in staged]
+
+    def sign(self, signer: Signer, *, shown: Collection[str] | None = None) -> list[str]:
+        """Sign everything staged that ``signer`` may sign. Returns the roles. Raises ``SigningError``.
+
+        ``shown`` are the digests of what its holder was shown: ``TrustError`` when other things are staged by now.
+        """
+        with alone(self.folder):
+            mine = signable(self.staged(), signer.public_key, shown=shown)
             for staged in mine:
                 detached(staged, signer)
                 self._shelf.stage(staged.role, staged.to_bytes(), {})
@@ -251,7 +273,13 @@ class Repository:
         with alone(self.folder):
             root, targets = self._choose()
             files = self._shelf.files_of(targets)
-            lists, dropped = self._merged(status, files)
+            lists, left_out = merge_status(
+                self._shelf.kept_status(),
+                status,
+                authorities=parse_authorities(files[AUTHORITIES_FILE])[0],
+                production=self.production,
+                at=at,
+            )
             signed = {"root": root, "targets": targets}
             version = self._sign_online(signed, lists, online, at)
             by = read_metadata(root).signed
@@ -265,7 +293,7 @@ class Repository:
                 root_version=by.version,
                 list_version=version_of(targets),
                 status_lists=len(lists),
-                dropped=dropped,
+                left_out=left_out,
                 waiting=self.staged(),
                 bundle=bundle,
             )
@@ -311,7 +339,7 @@ class Repository:
         raise TrustError(f"signatures are missing: {missing or 'no trust list is staged'}")
 
     def _stage(self, files: Mapping[str, bytes], at: datetime) -> None:
-        version = 1 + max(self._shelf.highest("targets"), version_of(self._shelf.read("staged/targets.json")))
+        version = 1 + self._shelf.highest("targets")
         root = read_metadata(self._shelf.newest_root()).signed
         expires = at + timedelta(days=self.lifetimes.targets)
         metadata = targets_metadata(files, version=version, root=root, expires=expires)
@@ -326,22 +354,6 @@ class Repository:
         newest = staged_list(raw, root)
         return newest.expires_at - at < _RENEW or (waiting is None and not newest.complete)
 
-    def _merged(self, status: Sequence[bytes], files: Mapping[str, bytes]) -> tuple[dict[str, bytes], tuple[str, ...]]:
-        """Of every list the token signed last, kept or given; and the kept ones that the trust list no longer bears.
-
-        Raises ``MalformedError`` for what is no token, ``ValueError`` for a given one that no terminal would take.
-        """
-        authorities, _ = parse_authorities(files[AUTHORITIES_FILE])
-        index = SignerIndex(authorities, frozenset(), production=self.production)  # readers sign no lists anyway
-        kept, given = _latest(self._shelf.kept_status()), _latest(status)
-        checked, borne = Snapshots(given, index), Snapshots(kept, index)
-        for uri in given:
-            if (problem := checked.problem(uri)) is not None:
-                raise ValueError(f"status list {uri}: {problem.code.value}: {problem.detail}")
-        dropped = tuple(uri for uri in kept if uri not in given and borne.problem(uri) is not None)
-        both = _latest([*(kept[uri] for uri in kept if uri not in dropped), *given.values()])
-        return both, dropped
-
 
 def _root_roles(roles: Mapping[str, RoleKeys]) -> dict[str, RoleKeys]:
     if set(roles) != {"root", "targets", "online"}:
@@ -355,16 +367,6 @@ def _codes(files: Mapping[str, bytes]) -> set[str] | None:
 
     texts = {name: raw.decode() for name, raw in files.items() if name.startswith(TYPES_FOLDER)}
     return set(Catalog.from_texts({name.removeprefix(TYPES_FOLDER): text for name, text in texts.items()})) or None
-
-
-def _latest(tokens: Sequence[bytes]) -> dict[str, bytes]:
-    """Status List Tokens by URI; of two for one list the later."""
-    found: dict[str, tuple[int, bytes]] = {}
-    for raw in tokens:
-        token = parse_status_token(raw)
-        if token.uri not in found or token.issued_at > found[token.uri][0]:
-            found[token.uri] = (token.issued_at, raw)
-    return {uri: raw for uri, (_, raw) in sorted(found.items())}
 
 
 def _same(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> bool:

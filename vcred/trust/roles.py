@@ -223,7 +223,8 @@ def _meta(raw: bytes) -> Any:
 
 def _require(delegator: Any, role: str, signed: Any) -> None:
     if not delegator.get_verification_result(role, signed.signed_bytes, signed.signatures):
-        raise ValueError(f"the signers are too few for the role {role}")
+        wanted = ", ".join(id_[:16] for id_ in delegator.get_delegated_role(role).keyids)
+        raise ValueError(f"the signers are too few for the role {role}, which these keys sign: {wanted}")
 
 
 def _whole(at: datetime) -> datetime:

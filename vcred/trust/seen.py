@@ -157,7 +157,8 @@ def read_seen(path: Path) -> SeenState:
     try:
         return SeenState.parse(raw)
     except TrustError as error:
-        raise TrustError(f"{path}: {error}") from error
+        # Starting without it in silence would be the way back to an older bundle: a person has to decide that.
+        raise TrustError(f"{path}: {error}; put a copy of it back, or delete it and sync at once") from error
 
 
 def update_seen(path: Path, state: SeenState) -> SeenState:

@@ -1,4 +1,7 @@
-"""The files of a trust repository on disk, by role, version and hash (``vcred.trust.repository`` has the layout)."""
+"""The files of a trust repository on disk, by role, version and hash (``vcred.trust.repository`` has the layout).
+
+A file that metadata names is given out only if it is the one that was hashed: officers look at it before they sign.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vcred._files import write_whole
 from vcred.errors import TrustError
+from vcred.trust.pack import is_pack_name
 from vcred.trust.roles import read_metadata
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Shelf", "version_of"]
 
 _METADATA = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|status|snapshot)\.json")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _KEPT = 7
 """Publications whose status lists stay, for clients that began before the last one."""
 
@@ -25,7 +30,7 @@ _KEPT = 7
 class Shelf:
     """What is staged and what is published in ``folder``. Checks no signature: that is for those who use it.
 
-    Raises ``OSError``, and ``TrustError`` when a file that another one names is missing.
+    Raises ``OSError``, and ``TrustError`` when a file that another one names is missing or another one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -86,16 +91,24 @@ class Shelf:
 
     def target(self, name: str, digest: str) -> bytes:
         """The file of that name and SHA-256, staged or published."""
-        for folder in ("staged/files", "published/targets"):
-            raw = self.read(f"{folder}/{_beside(name, digest)}")
-            if raw is not None:
+        if not is_pack_name(name) or not _HASH.fullmatch(digest):
+            raise TrustError(f"{self.folder}: a file name that is not plain and relative, or a hash that is none")
+        there = [self.read(f"{folder}/{_beside(name, digest)}") for folder in ("staged/files", "published/targets")]
+        for raw in there:
+            if raw is not None and hashlib.sha256(raw).hexdigest() == digest:
                 return raw
-        raise TrustError(f"{self.folder}: {name} is missing")
+        absent = all(raw is None for raw in there)
+        raise TrustError(f"{self.folder}: {name}: {'missing' if absent else 'not what was signed'}")
 
     def highest(self, *roles: str) -> int:
-        """The highest number any file of ``roles`` has, published or left behind by a crash."""
-        names = (_METADATA.fullmatch(path.name) for path in (self.folder / "published/metadata").iterdir())
-        return max((int(found[1]) for found in names if found is not None and found[2] in roles), default=0)
+        """The highest number any file of ``roles`` has: published, staged, given up, or left behind by a crash."""
+        names = [path.name for part in ("published/metadata", "staged/undone") for path in self._in(part)]
+        found = [number for number in map(_METADATA.fullmatch, names) if number is not None and number[2] in roles]
+        waiting = [version_of(self.read(f"staged/{role}.json")) for role in roles]
+        return max([*(int(number[1]) for number in found), *waiting], default=0)
+
+    def _in(self, part: str) -> list[Path]:
+        return list((self.folder / part).iterdir()) if (self.folder / part).is_dir() else []
 
     def read(self, name: str) -> bytes | None:
         """A file below the folder; ``None`` when there is none."""
@@ -110,6 +123,13 @@ class Shelf:
             self._once(self.folder / "staged/files" / _consistent(name, raw), raw)
         write_whole(self.folder / f"staged/{role}.json", metadata, private=False)
 
+    def unstage(self, role: str) -> None:
+        """Take away what waits, and remember its number."""
+        waiting = self.folder / f"staged/{role}.json"
+        undone = self.folder / "staged/undone"
+        undone.mkdir(exist_ok=True)
+        waiting.replace(undone / f"{version_of(waiting.read_bytes())}.{role}.json")
+
     def publish(self, roles: Mapping[str, bytes], files: Mapping[str, bytes], *, pack: bytes, first: bytes) -> None:
         """Put out signed ``roles`` and ``files``: what has a number or hash first, then the timestamp.
 
@@ -120,7 +140,8 @@ class Shelf:
             self._once(out / "targets" / _consistent(name, raw), raw)
         for role in ("root", "targets", "status", "snapshot"):
             path = out / "metadata" / f"{version_of(roles[role])}.{role}.json"
-            if path.exists() and path.read_bytes() != roles[role]:
+            # After a crash the same content may have got one more signature.
+            if path.exists() and read_metadata(path.read_bytes()).signed != read_metadata(roles[role]).signed:
                 raise TrustError(f"{path}: there is another one of this number")
             write_whole(path, roles[role], private=False)
         write_whole(out / "metadata/timestamp.json", roles["timestamp"], private=False)
@@ -129,8 +150,8 @@ class Shelf:
         self._forget()
 
     def _once(self, path: Path, raw: bytes) -> None:
-        """A file with its hash in its name: once there, it is right."""
-        if not path.exists():
+        """A file with its hash in its name: written once, and again if it was damaged."""
+        if not path.exists() or path.read_bytes() != raw:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, raw, private=False)
 

@@ -58,6 +58,10 @@ class Snapshots:
                 self._found[uri] = Reason(error.code, error.path, error.detail)
         return self._found[uri]
 
+    def token(self, uri: str) -> bytes | None:
+        """The list as it came, usable or not; ``None`` when there is none."""
+        return self._tokens.get(uri)
+
     def added_to(self, other: Snapshots) -> dict[str, bytes]:
         """The tokens, by URI, that these have in place of those of ``other``, or besides them."""
         return {uri: raw for uri, raw in self._tokens.items() if raw is not other._tokens.get(uri)}

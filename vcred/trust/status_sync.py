@@ -2,8 +2,9 @@
 
 What may be asked is what the bundle says: an ``https`` address of a list that an authority in it answers for. An
 issuer's list of lists (draft-ietf-oauth-status-list section 9) is asked if a verified list names it and it is on a
-server that the bundle names; it is not signed, and only says where to look. Whole lists are fetched, at times that have
-nothing to do with a verification, so nobody learns which credential is looked at.
+server that the bundle names; it is not signed, and only says where to look. What it names comes last, and counts only
+if the authority whose list named it answers for it, so that nobody crowds out what the bundle names. Whole lists are
+fetched, at times that have nothing to do with a verification, so nobody learns which credential is looked at.
 
 A token counts if it verifies against the bundle, like one that came with it, and is newer; it is kept beside the
 bundle. One address that fails leaves the others alone, and leaves its list as old as it was.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from vcred.errors import RefusedError, TransportError
@@ -25,16 +27,18 @@ from vcred.trust.fetch import Network, checked_url, fetch, origin
 from vcred.trust.overlay import MAX_LISTS, keep_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from vcred.trust.bundle import TrustBundle
+    from vcred.trust.content import Authority
 
 __all__ = ["StatusReport", "status_addresses", "sync_status"]
 
 _ACCEPT = "application/statuslist+cwt, application/statuslist+jwt;q=0.5"
-_LEEWAY = 300
+_LEEWAY = 60
+"""As in ``vcred.status.freshness``: what no verdict could use yet does not take the place of what one can."""
 _MAX_AGGREGATION = 1024 * 1024
 
 
@@ -77,39 +81,58 @@ def sync_status(
     """
     network = network or Network()
     until = network.until()
-    updated, unchanged, failed = [], [], []
-    wanted = {*status_addresses(bundle), *more}
-    for address in _aggregations(bundle, network):
-        try:
-            found = fetch(address, network=network, until=until, limit=_MAX_AGGREGATION, accept="application/json")
-            wanted |= set(parse_aggregation(found))
-        except (RefusedError, TransportError) as error:
-            failed.append((address, str(error)))
-    addresses = sorted(wanted)
-    for done, uri in enumerate(addresses):
+    updated: list[str] = []
+    unchanged: list[str] = []
+    failed: list[tuple[str, str]] = []
+    known, done = dict.fromkeys([*status_addresses(bundle), *more]), 0
+    found = _found(bundle, known, network=network, until=until, failed=failed)
+    for done, uri in enumerate(chain(known, found), 1):
         if progress is not None:
-            progress(done, len(addresses))
+            progress(done - 1, max(done, len(known)))
         try:
-            if done >= MAX_LISTS:
+            if done > MAX_LISTS:
                 raise TransportError("more lists than are kept")
             taken, token = _newer(bundle, uri, network=network, until=until, at=at)
+            if taken is not bundle:
+                keep_status(folder, uri=uri, token=token, bundle=taken)
         except (RefusedError, TransportError) as error:
             failed.append((uri, str(error)))
             continue
         if taken is bundle:
             unchanged.append(uri)
             continue
-        keep_status(folder, uri=uri, token=token)
         bundle = taken
         updated.append(uri)
     if progress is not None:
-        progress(len(addresses), len(addresses))
+        progress(done, done)
     return bundle, StatusReport(updated=tuple(updated), unchanged=tuple(unchanged), failed=tuple(failed))
 
 
-def _aggregations(bundle: TrustBundle, network: Network) -> list[str]:
-    """Where verified lists of ``bundle`` say that their issuers list all of theirs, on servers that it names."""
-    named, servers = set(), set()
+def _found(
+    bundle: TrustBundle, known: Iterable[str], *, network: Network, until: float, failed: list[tuple[str, str]]
+) -> Iterator[str]:
+    """What issuers' lists of lists name besides ``known``. Nobody is asked before the first of it is wanted."""
+    names = set(known)
+    for address, authorities in _aggregations(bundle, network).items():
+        try:
+            raw = fetch(address, network=network, until=until, limit=_MAX_AGGREGATION, accept="application/json")
+            named = parse_aggregation(raw)
+        except (RefusedError, TransportError) as error:
+            failed.append((address, str(error)))
+            continue
+        for uri in named:
+            if uri not in names and any(one.answers_for(uri) for one in authorities):
+                names.add(uri)
+                yield uri
+
+
+def _aggregations(bundle: TrustBundle, network: Network) -> dict[str, list[Authority]]:
+    """Where verified lists of ``bundle`` say that their issuers list all of theirs, on servers that it names.
+
+    With each address the authorities whose lists say so.
+    """
+    named: dict[str, list[Authority]] = {}
+    servers, authorities = set(), {one.id: one for one in bundle.authorities}
     for uri in (*bundle.status_uris, *(each for one in bundle.authorities for each in one.status_uris)):
         with suppress(TransportError):
             servers.add(origin(checked_url(uri, allow_http=network.allow_http)))
@@ -119,8 +142,8 @@ def _aggregations(bundle: TrustBundle, network: Network) -> list[str]:
             with suppress(TransportError):
                 address = snapshot.token.aggregation_uri
                 if origin(checked_url(address, allow_http=network.allow_http)) in servers:
-                    named.add(address)
-    return sorted(named)
+                    named.setdefault(address, []).append(authorities[snapshot.verified_by])
+    return dict(sorted(named.items()))
 
 
 def _newer(bundle: TrustBundle, uri: str, *, network: Network, until: float, at: datetime) -> tuple[TrustBundle, bytes]:

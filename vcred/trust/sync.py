@@ -33,7 +33,7 @@ from vcred.trust.content import STATUS_FOLDER, status_file
 from vcred.trust.fetch import FolderSource, HttpSource, Network, Source, kind_of, tuf_fetcher
 from vcred.trust.install import MAX_ROOT_BYTES, check_pin, install, present_bundle, read_file
 from vcred.trust.metadata import TARGETS_FOLDER, pin_time
-from vcred.trust.overlay import overlay_folder, prune_status
+from vcred.trust.overlay import carry_status, overlay_folder, prune_status
 from vcred.trust.pack import MAX_ARCHIVE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, is_pack_name, read_pack, write_pack
 from vcred.trust.scratch import scratch_folder
 from vcred.trust.seen import read_seen
@@ -116,6 +116,7 @@ def sync(
             walk = _Walk(source=opened, folder=folder, root=pinned, old=old, at=at, tally=tally, progress=progress)
             raw = walk.pack()
     done = install(raw, bundle=bundle, root=pinned, seen=memory, at=at, pin=pin)
+    carry_status(done.before, done.after, overlay_folder(bundle), at=at)
     prune_status(done.after, overlay_folder(bundle))
     return _report(kind, done, tally, root=pinned, old=old, new=read_pack(raw), at=at)
 

@@ -236,16 +236,21 @@ def test_op_02_a_missing_key_has_no_substitute_and_leaves_nothing_behind():
 def test_op_08_a_stop_reaches_every_issuer_on_the_store_and_survives_it(tmp_path):
     with IssuerStore(tmp_path / "issuer.db") as one, IssuerStore(tmp_path / "issuer.db") as other:
         first, second = Agency(one), Agency(other)
-        request = second.request()
+        answered, request = second.request(), second.request()
+        answer = second.issuer.issue(answered, at=AT)
         first.issuer.stop(reason="key ceremony", at=AT)
-        for attempt in (lambda: second.issuer.issue(request, at=AT), second.offer):
+        for attempt in (lambda: second.issuer.issue(request, at=AT), lambda: second.issuer.issue(answered, at=AT)):
             with pytest.raises(SigningError, match="key ceremony"):
                 attempt()
+        with pytest.raises(SigningError, match="key ceremony"):
+            second.offer()
         assert second.issuer.lint(at=AT) == ["signing is stopped: key ceremony"]
     with IssuerStore(tmp_path / "issuer.db") as again:
         assert again.stopped == "key ceremony"
-        Agency(again).issuer.start(at=AT)
+        restarted = Agency(again)
+        restarted.issuer.start(at=AT)
         assert again.stopped is None
+        assert restarted.issuer.issue(answered, at=AT) == answer
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -178,7 +179,6 @@ def test_what_was_reserved_and_not_delivered_is_free_again():
         store.put_offer(b"n" * 16, OFFER, at=NOW)
         for _ in range(9):
             reserve(store)
-            store.set_state("c-1", 1, reason="key leaked", at=NOW)
             store.release("c-1")
         assert store.lists() == [ListRow(1, 1, 4, 0, 0)], "nine reservations fit into two places"
         assert (store.entries(), store.credentials_of("key")) == ([], [])
@@ -188,6 +188,20 @@ def test_what_was_reserved_and_not_delivered_is_free_again():
         assert store.entries() == []
         with pytest.raises(StoreError, match="withdrawn"), store.writing():
             store.deliver(b"n" * 16, "c-1", b"delivery", **FACTS)
+
+
+def test_st_17_a_place_that_a_list_may_have_called_revoked_is_not_given_again():
+    """Everything that a key signed is revoked while one certificate is being signed, and lists go out in between."""
+    with IssuerStore(list_size=4) as store:
+        store.put_offer(b"n" * 16, OFFER, at=NOW)
+        reserve(store)
+        (entry,) = store.entries()
+        assert store.revoke_all(Selection(signer=KID), reason="key leaked", at=NOW) == (1, 1)
+        said = store.packed(store.lists()[0])
+        store.release("c-1")
+        assert store.entries() == [replace(entry, value=1)]
+        assert store.packed(store.lists()[0]) == said
+        assert store.offer(b"n" * 16).request_digest is None, "the offer is open again"
 
 
 def test_a_list_of_one_bit_has_no_room_for_a_suspension():

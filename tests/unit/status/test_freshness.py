@@ -213,6 +213,7 @@ def test_lengths_of_time(seconds, ko, en):
 def test_ages_in_words():
     assert (age_text(timedelta(seconds=5), "ko"), age_text(timedelta(seconds=5), "en")) == ("방금", "just now")
     assert (age_text(8 * DAY, "ko"), age_text(8 * DAY, "en")) == ("8일 전", "8 days ago")
+    assert (age_text(-8 * DAY, "ko"), age_text(-8 * DAY, "en")) == ("8일 뒤", "8 days from now")
     just = judged(timedelta(seconds=5))
     assert just.text("ko").startswith("폐기 목록: 방금 서명됨.")
     for call in (lambda: age_text(HOUR, "fr"), lambda: span_text(HOUR, "fr"), lambda: just.text("fr")):

@@ -133,3 +133,24 @@ def test_what_is_found_is_not_published(town):
         builder = town.builder(**changes)
         with pytest.raises(ValueError, match="the list of authorities is wrong"):
             builder.build(version=1, roots=[town.root], signers=[town.key], at=AT, expires=AT + DAY)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *(
+            f"https://{host}/status/"
+            for host in ("localhost", "localhost.", "127.1", "10.0.0.7:8443", "[::1]", "intra")
+        ),
+        *(f"https://{host}/status/" for host in ("db.internal", "169.254.169.254", "0x7f.1", "2130706433", "")),
+        "http://garam.example/status/",
+        "https://[::1/",
+    ],
+)
+def test_wf_01_02_a_status_list_at_a_machine_nearby(town, uri):
+    assert findings(town, city={"status_uris": [uri]}) == [f"{CITY}: nobody else can ask for {uri}"]
+    assert findings(town, city={"status_uris": [uri]}, production=False) == []
+
+
+def test_a_status_list_that_nobody_fetches_may_have_any_name(town):
+    assert findings(town, city={"status_uris": ["urn:garam:status:1", "https://garam.example:8443/status/"]}) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -10,15 +11,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from tuf.api.metadata import TargetFile
 
-from tests.trust_town import AT, CITY, CITY_LIST, COURT_LIST, DAY, Town, refusal, resolve
+from tests.trust_town import AT, CITY, CITY_LIST, CITY_TYPE, COURT_LIST, DAY, Agency, Town, refusal, resolve
 from vcred.errors import BundleRollback, Locked, TrustError
 from vcred.keys import SoftwareSigner
 from vcred.trust import SeenState, TrustBundle, Withdrawal, WithdrawalReason
 from vcred.trust.ceremony import detached
 from vcred.trust.publish import PackBuilder
 from vcred.trust.repository import Lifetimes, Repository
-from vcred.trust.roles import RoleKeys
+from vcred.trust.roles import RoleKeys, read_metadata, targets_metadata
 
 
 def keys(count: int) -> list[SoftwareSigner]:
@@ -114,16 +116,31 @@ def test_the_online_key_publishes_status_without_the_officers(ministry, town):
 
 def test_lists_that_are_not_given_again_are_kept_and_older_ones_not_taken(ministry, town):
     ministry.publish(town.city.status({5: 1}), town.court.status())
-    ministry.publish(town.city.status(issued_at=AT - 9 * DAY), at=AT + DAY)
+    published = ministry.publish(town.city.status(issued_at=AT - 9 * DAY), at=AT + DAY)
+    assert [one.why for one in published.left_out] == ["a newer one is published already"]
     bundle = ministry.terminal()
     assert bundle.status_uris == (COURT_LIST, CITY_LIST)
     assert bundle.status_list(CITY_LIST).status_list.get(5) == 1
 
 
 def test_a_status_list_no_terminal_would_take_is_not_published(ministry, town):
-    with pytest.raises(TrustError, match="status_signature"):
-        ministry.publish(town.city.status(key=SoftwareSigner.generate()))
-    assert not ministry.repository.bundle_file.exists()
+    published = ministry.publish(town.city.status(key=SoftwareSigner.generate()), town.court.status())
+    ((uri, why, kept),) = ((one.uri, one.why, one.kept) for one in published.left_out)
+    assert (uri, kept) == (CITY_LIST, False)
+    assert why.startswith("status_signature")
+    assert ministry.terminal().status_uris == (COURT_LIST,)
+
+
+def test_one_authoritys_bad_list_does_not_keep_anothers_news_back(ministry, town):
+    ministry.publish(town.city.status({5: 1}), town.court.status())
+    later = AT + DAY
+    published = ministry.publish(
+        town.city.status(issued_at=later + DAY), town.court.status({7: 1}, issued_at=later), at=later
+    )
+    assert [(one.uri, one.why, one.kept) for one in published.left_out] == [(CITY_LIST, "it is from the future", True)]
+    bundle = ministry.terminal()
+    assert bundle.status_list(COURT_LIST).status_list.get(7) == 1
+    assert bundle.status_list(CITY_LIST).status_list.get(5) == 1
 
 
 def test_tf_05_the_online_key_cannot_sign_a_list(ministry, town):
@@ -155,6 +172,21 @@ def test_the_same_content_is_not_staged_again(ministry, town):
     ministry.publish()
     assert not ministry.repository.stage(town.builder(), at=AT + 30 * DAY)
     assert ministry.repository.stage(town.builder(), at=AT + 310 * DAY)
+
+
+def test_what_waits_is_given_up_and_its_number_is_not_used_again(ministry, town):
+    ministry.publish()
+    ministry.repository.stage(town.builder(city={"types": ["resident.personal"]}), at=AT)
+    ministry.sign(ministry.list[0])
+    assert ministry.repository.unstage() == ["targets"]
+    assert ministry.repository.staged() == ()
+    ministry.repository.stage(town.builder(city={"types": ["family.basic"]}), at=AT)
+    assert ministry.repository.staged()[0].version == 3
+    ministry.repository.unstage()
+    ministry.repository.rotate(ministry.roles(), at=AT)
+    ministry.sign(*ministry.root)
+    with pytest.raises(TrustError, match="publish it"):
+        ministry.repository.unstage()
 
 
 def test_a_list_changed_after_a_signature_needs_new_ones(ministry, town):
@@ -267,7 +299,7 @@ def test_a_leaked_document_signer_is_withdrawn_and_its_lists_are_dropped(ministr
     ministry.repository.stage(town.builder(city={"withdrawn": [gone]}), at=AT + DAY)
     ministry.sign(*ministry.list[:2])
     published = ministry.publish(at=AT + DAY)
-    assert published.dropped == (CITY_LIST,)
+    assert [(one.uri, one.kept) for one in published.left_out] == [(CITY_LIST, False)]
     bundle = ministry.terminal()
     assert refusal(lambda: resolve(bundle, x5c=(city.signer,))) == "key_withdrawn"
     assert bundle.status_uris == (COURT_LIST,)
@@ -362,3 +394,105 @@ def test_an_expired_publication_says_so(ministry):
     assert refusal(lambda: ministry.terminal().check_time(AT + 36 * DAY)) == "bundle_expired"
     ministry.publish(at=AT + 36 * DAY)
     ministry.terminal().check_time(AT + 37 * DAY + timedelta(hours=1))
+
+
+def rogue(town) -> dict[str, bytes]:
+    """The trust list with an authority of a thief's."""
+    thief = Agency("https://thief.example/issuer", {"ko": "도둑 (가상)", "en": "Thief (fictitious)"}, CITY_TYPE, "")
+    builder = town.builder()
+    builder.add_authority(**thief.entry(status_uris=[]))
+    return builder.targets(at=AT)
+
+
+def swapped(folder, part, wanted) -> bytes:
+    """The authorities below ``part`` that ``wanted`` replaces there; its name still has the hash of the old ones."""
+    (file,) = (folder / part).glob("*.authorities.json")
+    before = file.read_bytes()
+    file.write_bytes(wanted)
+    return before
+
+
+def test_tf_08_an_officer_is_not_shown_other_content_than_what_is_signed(ministry, town):
+    """A thief at the folder stages a list, and shows an innocent one under its hash while officers look and sign."""
+    ministry.publish()
+    good = ministry.repository.published_files()
+    wanted, root = rogue(town), read_metadata(ministry.repository._shelf.root()).signed
+    staged = targets_metadata(wanted, version=2, root=root, expires=AT + 300 * DAY)
+    ministry.repository._shelf.stage("targets", bytes(staged.to_bytes()), wanted)
+    swapped(ministry.folder, "staged/files", good["authorities.json"])
+    with pytest.raises(TrustError, match=r"authorities.json: not what was signed"):
+        ministry.repository.staged_files()
+
+
+def test_tf_08_what_is_published_is_compared_only_if_it_is_what_officers_signed(ministry, town):
+    """Else a thief puts his line where officers look for what was there before, and they see no change."""
+    ministry.publish()
+    good = swapped(ministry.folder, "published/targets", rogue(town)["authorities.json"])
+    with pytest.raises(TrustError, match=r"authorities.json: not what was signed"):
+        ministry.repository.published_files()
+    swapped(ministry.folder, "published/targets", good)
+    listed = ministry.folder / "published/metadata/1.targets.json"
+    kept = listed.read_bytes()
+    forged = json.loads(kept)
+    forged["signed"]["targets"].pop("meta.json")
+    listed.write_bytes(json.dumps(forged).encode())
+    with pytest.raises(TrustError, match="the published trust list is not what officers signed"):
+        ministry.repository.published_files()
+    listed.write_bytes(kept)
+    assert ministry.repository.published_files().keys() == {"authorities.json", "meta.json"}
+
+
+def test_a_damaged_published_file_is_put_right_by_the_next_publication(ministry):
+    ministry.publish()
+    files = ministry.repository.published_files()
+    ministry.repository._shelf.stage("targets", ministry.repository._shelf.published("targets"), files)
+    swapped(ministry.folder, "published/targets", b"{}")
+    ministry.publish(at=AT + DAY)
+    (file,) = (ministry.folder / "published/targets").glob("*.authorities.json")
+    assert file.read_bytes() == files["authorities.json"]
+
+
+def test_a_name_with_dots_in_a_staged_list_is_not_a_path(ministry, town, tmp_path):
+    ministry.publish()
+    digest = hashlib.sha256(b"x").hexdigest()
+    (tmp_path / f"{digest}.secret").write_bytes(b"x")
+    wanted, root = rogue(town), read_metadata(ministry.repository._shelf.root()).signed
+    staged = targets_metadata(wanted, version=2, root=root, expires=AT + 300 * DAY)
+    staged.signed.targets["../../../secret"] = TargetFile.from_data("../../../secret", b"x", ["sha256"])
+    ministry.repository._shelf.stage("targets", bytes(staged.to_bytes()), wanted)
+    with pytest.raises(TrustError, match="not plain and relative"):
+        ministry.repository.staged_files()
+
+
+def test_a_signature_more_after_a_crash_does_not_stop_publications(ministry, town):
+    """The list got its number's name and the process died; then a third officer signed."""
+    ministry.publish()
+    ministry.repository.stage(town.builder(city={"types": ["resident.personal"]}), at=AT)
+    ministry.sign(*ministry.list[:2])
+    half = ministry.repository.staged()[0].to_bytes()
+    (ministry.folder / "published/metadata/2.targets.json").write_bytes(half)
+    ministry.sign(ministry.list[2])
+    assert ministry.publish(at=AT + DAY).list_version == 2
+    ministry.repository.stage(town.builder(), at=AT)
+    ministry.sign(*ministry.list)
+    (ministry.folder / "published/metadata/3.targets.json").write_bytes(half)
+    with pytest.raises(TrustError, match="another one of this number"):
+        ministry.publish(at=AT + DAY)
+
+
+def test_what_was_seen_is_what_is_signed(ministry, town):
+    """Between an officer's look and the signature the folder may change."""
+    ministry.publish()
+    ministry.repository.stage(town.builder(city={"types": ["resident.personal"]}), at=AT)
+    seen = [each.digest for each in ministry.repository.staged()]
+    ministry.repository.stage(town.builder(court={"types": ["resident.personal"]}), at=AT)
+    with pytest.raises(TrustError, match="what is staged has changed"):
+        ministry.repository.sign(ministry.list[0], shown=seen)
+    assert ministry.repository.staged()[0].demands[0].signed == ()
+
+
+def test_st_13_a_list_signed_in_the_same_second_as_the_last_one_is_published(ministry, town):
+    """It was given later: a revocation in it must not wait for the next signing."""
+    ministry.publish(town.city.status())
+    ministry.publish(town.city.status({5: 1}), at=AT + DAY)
+    assert ministry.terminal().status_list(CITY_LIST).status_list.get(5) == 1
