@@ -11,7 +11,7 @@ CASES = {
     "SC": tuple(range(1, 18)),
     "VC": (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 14),
     "KB": (*range(1, 14), 15),
-    "MD": tuple(range(1, 8)),
+    "MD": (*range(1, 10), *range(11, 16), *range(17, 23), 24, 26),
     "QR": (*range(1, 11), 12, 13, 14),
     "WS": (1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13),
     "KR": tuple(range(1, 7)),
@@ -20,7 +20,7 @@ CASES = {
     "TF": tuple(range(1, 13)),
     "OP": (1, 2, 3, 8, 9, 10, 11, 12),
     "AR": (1, 2, 3, 4, 5, 8),
-    "LD": (4,),
+    "LD": tuple(range(1, 9)),
 }
 """Numbers that are missing were given up when the list was written; they are never used again."""
 
