@@ -1,5 +1,5 @@
 # The whole onboarding: `make demo`, `make test`. The rest is for people who work on vcred.
-.PHONY: help demo test check format unit docs wheel offline bench requirements clean
+.PHONY: help demo test check format unit docs bench fuzz requirements clean
 PY := .venv/bin/python
 lang ?= ko
 
@@ -33,6 +33,10 @@ docs: ## build the site into site/
 bench: ## budgets of the design as ratios to raw cryptography calls; writes bench/results.md and .png
 	@tools/setup.sh dev
 	@$(PY) bench/run.py
+
+fuzz: ## fuzz every parser below a signature (seconds=600)
+	@tools/setup.sh dev
+	@$(PY) fuzz/run.py --seconds $(or $(seconds),600)
 
 requirements: ## resolve requirements/*.txt anew (needs uv)
 	uv pip compile --generate-hashes --universal --python-version 3.11 --quiet --no-header pyproject.toml requirements/build.in -o requirements/base.txt

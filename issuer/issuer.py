@@ -29,8 +29,7 @@ from vcred.credential import Content, StatusReference
 from vcred.errors import RecordError, RefusedError, SigningError, StoreError
 from vcred.formats._wire import dump_json, epoch
 from vcred.formats.base import IssuerKey
-from vcred.formats.sd_cwt import SdCwt
-from vcred.formats.sd_jwt_vc import SdJwtVc
+from vcred.formats.known import FORMATS, Formats
 from vcred.issuance import Delivery, IssuanceRequest, Offer
 from vcred.reasons import ReasonCode
 from vcred.trust.profile import Purpose
@@ -84,10 +83,9 @@ class Issuer(StatusDesk):
         self._key = IssuerKey(public_key=profile.signer.public_key, chain=self.chain)
         self._records = records
         self._store.name_signer(self._key.public_key.kid)
-        known: tuple[CredentialFormat, ...] = (SdJwtVc(), SdCwt(catalog.labels))
-        self._formats = {one.id: one for one in known if one.id in profile.formats}
-        if set(self._formats) != set(profile.formats):
+        if not set(profile.formats) <= set(FORMATS):
             raise ValueError(f"unknown format in {', '.join(profile.formats)}")
+        self._formats: Mapping[str, CredentialFormat] = Formats(catalog)
 
     @property
     def id(self) -> str:

@@ -18,6 +18,20 @@ softhsm() {
 }
 [ "$what" != dev ] || softhsm
 
+# Other people's implementations for tests/interop, without their install scripts.
+peers() {
+  local folder=tests/interop/node mark
+  mark=$folder/node_modules/.vcred-$(sha256sum <"$folder/package-lock.json" | cut -c1-16)
+  [ -e "$mark" ] && return
+  if command -v npm >/dev/null && node -e 'process.exit(Number(parseInt(process.versions.node) < 20))'; then
+    echo "installing tests/interop/node (pinned, hashes checked)"
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel=error && touch "$mark" && return
+  fi
+  echo "left out: the peers from npm in tests/interop (needs Node.js 20 or newer, with npm)" >&2
+  [ -z "${CI:-}" ]
+}
+[ "$what" != dev ] || peers
+
 [ -e "$stamp" ] && exit 0
 
 find_python() {

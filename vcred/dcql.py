@@ -18,7 +18,7 @@ from vcred.errors import MalformedError
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "Answer",
@@ -46,7 +46,9 @@ MAX_TEXT = 512
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _VCT_FORMATS = frozenset({"dc+sd-jwt", "sd-cwt"})
-_TYPE_FORMATS = frozenset({"jwt_vc_json", "ldp_vc", "vc+jwt"})
+_TYPE_FORMATS = frozenset({"jwt_vc_json", "ldp_vc", "vc+jwt", "vc+sd-jwt"})
+_SUBJECT = "credentialSubject"
+_OUR_DOCTYPES = "kr.vcred."
 
 Value = str | int | bool
 
@@ -60,10 +62,10 @@ class ClaimQuery:
     values: tuple[Value, ...] | None = None
     intent_to_retain: bool | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """As an object of the query."""
+    def to_json(self, kind: str = "", types: Sequence[frozenset[str]] | None = None) -> dict[str, Any]:
+        """As an object of a query for a credential in the format ``kind``."""
         out: dict[str, Any] = {} if self.id is None else {"id": self.id}
-        out["path"] = list(self.path.parts)
+        out["path"] = _outer(self.path, kind, types)
         if self.values is not None:
             out["values"] = list(self.values)
         if self.intent_to_retain is not None:
@@ -118,7 +120,7 @@ class CredentialQuery:
         if self.trusted_authorities is not None:
             out["trusted_authorities"] = [one.to_json() for one in self.trusted_authorities]
         if self.claims is not None:
-            out["claims"] = [claim.to_json() for claim in self.claims]
+            out["claims"] = [claim.to_json(self.format, self.types) for claim in self.claims]
         if self.claim_sets is not None:
             out["claim_sets"] = [list(option) for option in self.claim_sets]
         return out
@@ -192,7 +194,8 @@ def _credential(obj: Any, path: str) -> CredentialQuery:
     claims = None
     if "claims" in item:
         entries = _array(item, "claims", path, MAX_CLAIMS)
-        claims = tuple(_claim(entry, kind, f"{path}.claims[{i}]") for i, entry in enumerate(entries))
+        types = _types(item, kind, path)
+        claims = tuple(_claim(entry, kind, types, f"{path}.claims[{i}]") for i, entry in enumerate(entries))
         _unique([claim.id for claim in claims if claim.id is not None], f"{path}.claims")
     claim_sets = _claim_sets(item, claims, path) if "claim_sets" in item else None
     authorities = None
@@ -225,7 +228,7 @@ def _types(item: Mapping[str, Any], kind: str, path: str) -> tuple[frozenset[str
     return None
 
 
-def _claim(obj: Any, kind: str, path: str) -> ClaimQuery:
+def _claim(obj: Any, kind: str, types: Sequence[frozenset[str]] | None, path: str) -> ClaimQuery:
     item = _object(obj, path)
     parts = _array(item, "path", path, MAX_PATH)
     if any(isinstance(part, str) and len(part) > MAX_TEXT for part in parts):
@@ -233,7 +236,7 @@ def _claim(obj: Any, kind: str, path: str) -> ClaimQuery:
     if kind == "mso_mdoc" and not (len(parts) == 2 and all(isinstance(part, str) for part in parts)):
         raise _bad(f"{path}.path", "an mdoc path is a namespace and an element")
     try:
-        pointer = ClaimPath(tuple(parts))
+        pointer = _inner(parts, kind, types)
     except ValueError as error:
         raise _bad(f"{path}.path", str(error)) from None
     values = None
@@ -244,6 +247,33 @@ def _claim(obj: Any, kind: str, path: str) -> ClaimQuery:
     retain = _flag(item, "intent_to_retain", path, default=False) if "intent_to_retain" in item else None
     claim_id = _id(item["id"], f"{path}.id") if "id" in item else None
     return ClaimQuery(id=claim_id, path=pointer, values=values, intent_to_retain=retain)
+
+
+def _is_ours(kind: str, types: Sequence[frozenset[str]] | None) -> bool:
+    """Whether this is an mdoc of ours, whose nested claims have one element each (``vcred.formats.mdoc``)."""
+    return kind == "mso_mdoc" and types is not None and any(one.startswith(_OUR_DOCTYPES) for one in types[0])
+
+
+def _outer(path: ClaimPath, kind: str, types: Sequence[frozenset[str]] | None) -> list[Any]:
+    """A claim path as ``format`` writes it in a query (OpenID4VP 1.0 appendix B)."""
+    if kind in _TYPE_FORMATS:
+        return [_SUBJECT, *path.parts]
+    if types is not None and _is_ours(kind, types):
+        from vcred.formats._mdoc_tree import identifier_of  # noqa: PLC0415 - only for queries for mdocs
+
+        return [*types[0], identifier_of(path)]
+    return list(path.parts)
+
+
+def _inner(parts: list[Any], kind: str, types: Sequence[frozenset[str]] | None) -> ClaimPath:
+    """The claim path that a query for ``format`` means. A path outside the subject is none of a certificate's."""
+    if kind in _TYPE_FORMATS and parts[0] == _SUBJECT and len(parts) > 1:
+        return ClaimPath(tuple(parts[1:]))
+    if types is not None and _is_ours(kind, types) and parts[0] in types[0]:
+        from vcred.formats._mdoc_tree import path_of  # noqa: PLC0415 - only for queries for mdocs
+
+        return path_of(parts[1])
+    return ClaimPath(tuple(parts))
 
 
 def _claim_sets(

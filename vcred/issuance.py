@@ -34,6 +34,7 @@ from vcred._issuance_fields import (
     whole,
 )
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, epoch, parse_json
+from vcred.formats.known import TEXT_FORMATS
 from vcred.qr.message import ENVELOPE_TAG, Message, MessageKind, decode_message
 from vcred.qr.pack import pack_jws, unpack_jws
 from vcred.reasons import ReasonCode
@@ -58,8 +59,6 @@ _MAX_PROOF: Final = 4_096
 _MAX_REQUEST: Final = _MAX_KEYS * (_MAX_PROOF + 64)
 _MAX_CREDENTIAL: Final = 131_072
 _MAX_DELIVERY: Final = 32 * 1024 * 1024
-_TEXT_FORMATS: Final = frozenset({"dc+sd-jwt", "vc+jwt", "jwt_vc_json"})
-"""Formats whose credentials are compact JWS or SD-JWT text; the others are bytes."""
 
 
 class Redeem(Protocol):
@@ -209,14 +208,14 @@ class Delivery:
     def to_bytes(self) -> bytes:
         """The delivery as JSON; credentials that are not text are in base64url."""
         rows = [
-            {"format": one, "credential": raw.decode("ascii") if one in _TEXT_FORMATS else b64u_encode(raw)}
+            {"format": one, "credential": raw.decode("ascii") if one in TEXT_FORMATS else b64u_encode(raw)}
             for one, raw in self.credentials
         ]
         return dump_json({"code": self.code, "credential_id": self.credential_id, "credentials": rows})
 
     def to_message(self) -> Message:
         """The delivery for the QR profile."""
-        rows = [[one, pack_jws(raw) if one in _TEXT_FORMATS else raw] for one, raw in self.credentials]
+        rows = [[one, pack_jws(raw) if one in TEXT_FORMATS else raw] for one, raw in self.credentials]
         return Message(MessageKind.DELIVERY, {1: self.code, 2: self.credential_id, 3: rows})
 
 
@@ -343,7 +342,7 @@ def _json_key(row: Any, path: str) -> tuple[str, bytes]:
 def _json_credential(row: Any, path: str) -> tuple[str, bytes]:
     members = _exactly(as_object(row, path), {"format", "credential"}, path)
     one = format_id(members["format"], f"{path}.format")
-    if one in _TEXT_FORMATS:
+    if one in TEXT_FORMATS:
         return one, _ascii(members["credential"], f"{path}.credential", _MAX_CREDENTIAL)
     text = _ascii(members["credential"], f"{path}.credential", 2 * _MAX_CREDENTIAL)
     return one, b64u_decode(text, f"{path}.credential")
@@ -351,7 +350,7 @@ def _json_credential(row: Any, path: str) -> tuple[str, bytes]:
 
 def _packed_credential(row: Any, path: str) -> tuple[str, bytes]:
     one, packed = read_pair(row, path)
-    if one in _TEXT_FORMATS:
+    if one in TEXT_FORMATS:
         return one, unpack_jws(packed, path)
     if type(packed) is not bytes or not packed:
         raise refuse(ReasonCode.FORMAT, path, "must be a byte string")

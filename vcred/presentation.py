@@ -18,6 +18,7 @@ from vcred.dcql import DcqlQuery
 from vcred.errors import MalformedError
 from vcred.formats._jose import Jws, parse_jws, sign_jws, verify_jws, x5c_of
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, epoch, parse_json
+from vcred.formats.known import TEXT_FORMATS
 from vcred.qr import Message, MessageKind, decode_message, pack_jws, unpack_jws
 from vcred.reasons import ReasonCode
 
@@ -43,7 +44,7 @@ _URI = "openid4vp://?"
 _MAX_REQUEST = 32_768
 _MAX_ANSWERS = 32
 _NONCE_BYTES = 16
-_FORMAT_CODES = {"dc+sd-jwt": 1, "sd-cwt": 2}
+_FORMAT_CODES = {"dc+sd-jwt": 1, "sd-cwt": 2, "mso_mdoc": 3, "vc+jwt": 4, "vc+sd-jwt": 5}
 _FORMATS = {code: name for name, code in _FORMAT_CODES.items()}
 
 
@@ -175,7 +176,7 @@ class Presentation:
         body: dict[str | int, Any] = {
             1: {
                 query: [
-                    [_FORMAT_CODES[one.format], pack_jws(one.raw) if one.format == "dc+sd-jwt" else one.raw]
+                    [_FORMAT_CODES[one.format], pack_jws(one.raw) if one.format in TEXT_FORMATS else one.raw]
                     for one in many
                 ]
                 for query, many in self.tokens.items()
@@ -289,7 +290,7 @@ def _presented(one: Any, path: str) -> Presented:
     if not isinstance(one, list) or len(one) != 2 or type(one[0]) is not int or one[0] not in _FORMATS:
         raise MalformedError(ReasonCode.FORMAT, path, "a presentation is a known format number and its bytes")
     name = _FORMATS[one[0]]
-    raw = unpack_jws(one[1], path) if name == "dc+sd-jwt" else one[1]
+    raw = unpack_jws(one[1], path) if name in TEXT_FORMATS else one[1]
     if not isinstance(raw, bytes):
         raise MalformedError(ReasonCode.FORMAT, path, "a presentation is bytes")
     return Presented(format=name, raw=raw)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from vcred.formats.known import Formats
 from vcred.formats.paper import PAPER_FORMAT, open_paper, verify_paper
-from vcred.formats.sd_cwt import SdCwt
-from vcred.formats.sd_jwt_vc import SdJwtVc
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vcred.catalog import Catalog
     from vcred.credential import Opened
     from vcred.formats.base import CredentialFormat, Labels
@@ -17,10 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["readers"]
 
 
-def readers(catalog: Catalog) -> dict[str, CredentialFormat]:
+def readers(catalog: Catalog) -> Mapping[str, CredentialFormat]:
     """By format id."""
-    formats: tuple[CredentialFormat, ...] = (SdJwtVc(), SdCwt(catalog.labels), _Paper(catalog.labels))
-    return {one.id: one for one in formats}
+    return Formats(catalog, {PAPER_FORMAT: lambda: _Paper(catalog.labels)})
 
 
 class _Paper:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vcred.dcql import Candidate, answer_problems
+from vcred.formats.known import type_names
 from vcred.policy import check_rules
 from vcred.reasons import Outcome, Reason, ReasonCode
 from verifier.result import Check, CheckStatus
@@ -44,10 +45,11 @@ def check_query(
 
 def _candidate(one: Examined) -> Candidate:
     assert one.opened is not None
+    assert one.type is not None  # the check "type" passed
     return Candidate(
         id=one.query_id,
         format=one.format,
-        types=(one.opened.vct,),
+        types=type_names(one.format, vct=one.opened.vct, doctype=one.type.doctype),
         claims=one.opened.claims,
         holder_bound=one.opened.key_binding is not None,
         disclosed=tuple(one.opened.disclosures),

@@ -18,7 +18,7 @@ from verifier.judge import judge, judge_paper, request_key
 from verifier.requests import MemoryRequestStore, OpenRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from vcred.formats.base import CredentialFormat
     from vcred.policy import VerificationPolicy as AnyPolicy
@@ -66,7 +66,7 @@ class Verifier:
         self._identity = identity
         self._requests: RequestStore = MemoryRequestStore() if requests is None else requests
         self._evidence = evidence
-        self._formats: tuple[TrustBundle, dict[str, CredentialFormat]] | None = None
+        self._formats: tuple[TrustBundle, Mapping[str, CredentialFormat]] | None = None
 
     @property
     def trust(self) -> TrustBundle:
@@ -207,7 +207,7 @@ class Verifier:
         except RefusedError:
             return False
 
-    def _readers(self, trust: TrustBundle) -> dict[str, CredentialFormat]:
+    def _readers(self, trust: TrustBundle) -> Mapping[str, CredentialFormat]:
         kept = self._formats
         if kept is None or kept[0] is not trust:
             from verifier._formats import readers  # noqa: PLC0415 - formats are loaded with the first answer

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vcred.formats.sd_cwt import SdCwt
-from vcred.formats.sd_jwt_vc import SdJwtVc
+from vcred.formats.known import Formats
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from vcred.catalog import Catalog
     from vcred.formats.base import CredentialFormat
 
 __all__ = ["built_in"]
 
 
-def built_in(catalog: Catalog) -> dict[str, CredentialFormat]:
+def built_in(catalog: Catalog) -> Mapping[str, CredentialFormat]:
     """By format id."""
-    formats: tuple[CredentialFormat, ...] = (SdJwtVc(), SdCwt(catalog.labels))
-    return {one.id: one for one in formats}
+    return Formats(catalog)

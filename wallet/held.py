@@ -13,6 +13,7 @@ from vcred.catalog.age import kst_date
 from vcred.claims import ClaimPath
 from vcred.dcql import Candidate
 from vcred.errors import RefusedError
+from vcred.formats.known import type_names
 from vcred.policy import PresentedCertificate
 from wallet._records import copies_of
 from wallet.certificate import CertificateState, list_certificates
@@ -57,7 +58,7 @@ class Held:
         return Candidate(
             id=self.id,
             format=self.form.id,
-            types=(self.opened.vct,),
+            types=type_names(self.form.id, vct=self.opened.vct, doctype=self.type.doctype),
             claims=self.opened.claims,
             holder_bound=self.opened.holder_key is not None,
         )

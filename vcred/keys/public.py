@@ -105,7 +105,10 @@ class PublicKey:
             raise MalformedError(ReasonCode.KEY, "", "not a usable SubjectPublicKeyInfo") from error
         if not isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)):
             raise MalformedError(ReasonCode.KEY, "", "not an EC or Ed25519 key")
-        return cls(key)
+        found = cls(key)
+        if found.spki != der:
+            raise MalformedError(ReasonCode.KEY, "", "a compressed point, or not DER: one key has one form")
+        return found
 
     @cached_property
     def spki(self) -> bytes:

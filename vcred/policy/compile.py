@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vcred.dcql import ClaimQuery, CredentialQuery, CredentialSet, DcqlQuery
 from vcred.errors import PolicyError
+from vcred.formats.known import FORMATS, type_names
 from vcred.policy.model import HolderBinding
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_policy", "slot_of"]
 
-_FORMATS = ("dc+sd-jwt", "sd-cwt")
 _MAX_OPTIONS = 64
 _FEW = 3
 
@@ -33,8 +33,8 @@ def compile_policy(policy: VerificationPolicy, catalog: Catalog, formats: Sequen
     Raises ``PolicyError`` for a type that ``catalog`` does not know, ``ValueError`` for an empty or unknown
     format.
     """
-    if not formats or any(one not in _FORMATS for one in formats) or len(set(formats)) != len(formats):
-        raise ValueError("formats are " + " and ".join(_FORMATS) + ", at least one, each once")
+    if not formats or any(one not in FORMATS for one in formats) or len(set(formats)) != len(formats):
+        raise ValueError("formats are some of " + ", ".join(FORMATS) + ", each once")
     ids: dict[str, tuple[str, ...]] = {}
     queries: list[CredentialQuery] = []
     for index, slot in enumerate(policy.slots):
@@ -54,11 +54,12 @@ def _slot_queries(
             path = f"certificates[{index}].any_of[{position}].code"
             raise PolicyError(policy.file, path, f"no certificate type {acceptable.code!r} in the catalogue")
         claims, claim_sets = _claims(acceptable)
+        kind = catalog[acceptable.code]
         made.append(
             CredentialQuery(
                 id=slot.id if len(pairs) == 1 else f"{slot.id}-{number}",
                 format=name,
-                types=(frozenset({catalog[acceptable.code].vct}),),
+                types=(frozenset(type_names(name, vct=kind.vct, doctype=kind.doctype)),),
                 claims=claims,
                 claim_sets=claim_sets,
                 holder_binding=policy.holder_binding is HolderBinding.REQUIRED,

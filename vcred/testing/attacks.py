@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vcred.formats._wire import b64u_encode
-from vcred.formats.sd_cwt import SdCwt
-from vcred.formats.sd_jwt_vc import SdJwtVc
+from vcred.formats.known import TEXT_FORMATS, Formats
 from vcred.keys import SoftwareSigner
 from vcred.presentation import Presentation, Presented
 
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from vcred.catalog import Catalog
 
 __all__ = ["flip_bit", "rewrite", "swap_holder"]
-
-_SIGNATURE_BYTES = 64
 
 
 def flip_bit(answer: Presentation) -> Presentation:
@@ -47,16 +44,16 @@ def rewrite(answer: Presentation, old: str, new: str) -> Presentation:
 
 def swap_holder(answer: Presentation, catalog: Catalog) -> Presentation:
     """The same certificates and the same holder's statement, signed by somebody else's phone."""
-    phone = SoftwareSigner.generate()
+    phone, formats = SoftwareSigner.generate(), Formats(catalog)
 
     def sign_again(one: Presented) -> bytes:
-        opened = (SdJwtVc() if one.format == "dc+sd-jwt" else SdCwt(catalog.labels)).open(one.raw)
+        opened = formats[one.format].open(one.raw)
         if opened.key_binding is None:
             raise ValueError("the presentation has no holder's signature to replace")
         signature = phone.sign(opened.key_binding.signing_input)
-        if one.format == "dc+sd-jwt":
+        if one.format in TEXT_FORMATS:
             return one.raw.rpartition(b".")[0] + b"." + b64u_encode(signature).encode()
-        return one.raw[:-_SIGNATURE_BYTES] + signature
+        return one.raw.replace(opened.key_binding.signature, signature)
 
     return _changed(answer, sign_again)
 
