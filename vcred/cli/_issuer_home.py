@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTHORITY",
+    "DEFAULT_FORMATS",
     "ROOT_CHAIN",
     "ROOT_KEY",
     "SIGNER_DAYS",
@@ -51,6 +52,7 @@ _ROOT_YEARS = 20
 _FIRST = {"key": "file:document-signer.key", "chain": "document-signer.pem"}
 _MEMBERS = ("format", "id", "name", "types", "status_uri", "copies")
 _ROLES = ("signer", "next_signer", "status_signer", "next_status_signer")
+DEFAULT_FORMATS = ("dc+sd-jwt", "sd-cwt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Settings:
     types: tuple[str, ...]
     status_uri: str
     copies: int
+    formats: tuple[str, ...]
     signer: KeyPlace
     next_signer: KeyPlace | None = None
     status_signer: KeyPlace | None = None
@@ -94,6 +97,7 @@ def make(
     name: Mapping[str, str],
     types: Sequence[str],
     copies: int,
+    formats: Sequence[str],
     production: bool,
     password: bytes,
     at: datetime,
@@ -124,7 +128,15 @@ def make(
         not_after=at + timedelta(days=SIGNER_DAYS),
     )
     status_uri = f"{id.rstrip('/')}/status/"
-    made = Settings(id=id, name=name, types=tuple(types), status_uri=status_uri, copies=copies, signer=first)
+    made = Settings(
+        id=id,
+        name=name,
+        types=tuple(types),
+        status_uri=status_uri,
+        copies=copies,
+        formats=tuple(formats),
+        signer=first,
+    )
     entry = _authority(made, root, leaf, valid=(at - SKEW, end), test=not production)
     make_folder(folder)
     write(folder / ROOT_KEY, root_key.to_pem(password=password), private=True)
@@ -140,14 +152,14 @@ def settings(folder: Path) -> Settings:
     """What ``issuer.json`` says; the first format, which had one signer, is read as well. Raises ``StoreError``."""
     path = folder / SETTINGS
     try:
-        body = read_object(path, *_MEMBERS, *_ROLES)
+        body = read_object(path, *_MEMBERS, "formats", *_ROLES)
     except StoreError:
-        body = read_object(path, *_MEMBERS) | dict.fromkeys(_ROLES) | {"signer": _FIRST}
+        body = read_object(path, *_MEMBERS) | dict.fromkeys(_ROLES) | {"signer": _FIRST, "formats": DEFAULT_FORMATS}
         expected = 1
     else:
         expected = 2
     try:
-        texts = [body["id"], body["status_uri"], *body["types"], *body["name"].values()]
+        texts = [body["id"], body["status_uri"], *body["types"], *body["formats"], *body["name"].values()]
         places = {role: None if body[role] is None else KeyPlace(**body[role]) for role in _ROLES}
     except (AttributeError, TypeError):
         raise StoreError(f"{path}: not the settings of an issuer") from None
@@ -162,6 +174,7 @@ def settings(folder: Path) -> Settings:
         types=tuple(body["types"]),
         status_uri=body["status_uri"],
         copies=body["copies"],
+        formats=tuple(body["formats"]),
         signer=signer,
         **places,
     )
@@ -182,6 +195,7 @@ def save(folder: Path, known: Settings, *, force: bool = True) -> None:
         "types": list(known.types),
         "status_uri": known.status_uri,
         "copies": known.copies,
+        "formats": list(known.formats),
     }
     write(folder / SETTINGS, dump_json(body | places), force=force)
 
@@ -238,6 +252,7 @@ def opened(
         chain=pem_chain(folder / known.signer.chain),
         status_uri=known.status_uri,
         copies=known.copies,
+        formats=known.formats,
         types=frozenset(known.types),
         aggregation_uri=f"{known.status_uri}aggregation" if known.status_uri else "",
     )

@@ -12,6 +12,7 @@ from vcred.cli._command import Run, option
 from vcred.cli._files import read, refuse_existing
 from vcred.cli._issuer_group import PATH, STATES, command, forced, in_folder, with_password, with_records
 from vcred.errors import RecordError
+from vcred.formats.known import FORMATS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +28,7 @@ __all__ = ["command"]
 @option("--name-en", required=True)
 @option("--types", required=True)
 @option("--copies", default=5, type=click.IntRange(1, 30))
+@option("--format", "formats", multiple=True, type=click.Choice(FORMATS), default=home.DEFAULT_FORMATS)
 @option("--production", is_flag=True)
 @with_password
 @click.pass_obj
@@ -39,6 +41,7 @@ def init(
     name_en: str,
     types: str,
     copies: int,
+    formats: tuple[str, ...],
     production: bool,
     password_file: Path | None,
 ) -> None:
@@ -52,6 +55,7 @@ def init(
         name={"ko": name_ko, "en": name_en},
         types=[one.strip() for one in types.split(",") if one.strip()],
         copies=copies,
+        formats=tuple(dict.fromkeys(formats)),
         production=production,
         password=new_password(password_file),
         at=run.at,

@@ -17,6 +17,7 @@ import click
 from vcred.cli import _trust, evidence
 from vcred.cli._command import Group, Run, option
 from vcred.cli._files import make_folder, read, refuse_existing, write
+from vcred.formats.known import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +154,7 @@ def presets(run: Run, *, words: tuple[str, ...]) -> None:
 @option("--out", required=True, type=_PATH)
 @option("--max-age", type=click.IntRange(1, 86400))
 @option("--reference-date")
-@option("--format", "formats", multiple=True, type=click.Choice(["sd-cwt", "dc+sd-jwt"]), default=("sd-cwt",))
+@option("--format", "formats", multiple=True, type=click.Choice(FORMATS), default=("sd-cwt",))
 @option("--password-file", type=_PATH)
 @option("--force", is_flag=True)
 @_home
