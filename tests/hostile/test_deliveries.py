@@ -145,7 +145,7 @@ def test_ar_05_copies_that_share_a_status_entry(agency):
 
 
 def test_a_format_this_wallet_does_not_hold(agency):
-    refused(agency, ReasonCode.FORMAT_NOT_ACCEPTED, agency.sign(), form="mso_mdoc")
+    refused(agency, ReasonCode.FORMAT_NOT_ACCEPTED, agency.sign(), form="ldp_vc")
 
 
 def test_a_delivery_that_was_kept_is_not_kept_twice(agency):
