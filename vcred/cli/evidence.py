@@ -232,17 +232,16 @@ def retain(run: Run, *, record: int, until: datetime, home: Path) -> None:
 def purge(run: Run, *, records: tuple[int, ...], yes: bool, home: Path) -> None:
     """See ``texts.toml``."""
     with _archive(home) as archive:
-        count = len(set(records)) if records else len(archive.due(at=run.at))
-        if count and not yes:
-            from vcred.cli._show import moment_text
-
-            now = moment_text(int(run.at.timestamp()))
-            ko = f"답 {count}개를 되돌릴 수 없게 파기합니다. 지금은 {now}입니다. 시각이 맞고, 파기할까요?"
-            en = f"{count} answers are destroyed for good. It is {now}. Is the time right, and shall they go?"
+        numbers = sorted(set(records)) or archive.due(at=run.at)
+        if numbers and not yes:
+            now = f"{run.at:%Y-%m-%d %H:%M} UTC"
+            ko = f"답 {len(numbers)}개를 되돌릴 수 없게 파기합니다. 지금은 {now}입니다. 시각이 맞고, 파기할까요?"
+            en = f"{len(numbers)} answers are destroyed for good. It is {now}. Is the time right, and shall they go?"
             click.confirm(run.text(ko, en), abort=True, err=True)
         if records:
-            archive.destroy(records, at=run.at)
-        numbers = sorted(set(records)) if records else archive.purge(at=run.at)
+            archive.destroy(numbers, at=run.at)
+        else:
+            numbers = archive.purge(at=run.at)
     text = run.text(f"답 {len(numbers)}개를 파기했습니다", f"{len(numbers)} answers are destroyed")
     run.report({"destroyed": numbers}, lambda console: console.print(text))
 

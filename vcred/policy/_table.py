@@ -19,6 +19,7 @@ T = TypeVar("T")
 D = TypeVar("D")
 MISSING: Any = object()
 _LIMIT = 256
+_SHOWN = 80
 
 
 class Table:
@@ -35,7 +36,9 @@ class Table:
         self._left = set(values)
 
     def error(self, key: str, detail: str) -> PolicyError:
-        """The error for ``key`` of this table."""
+        """The error for ``key`` of this table. A key of any length is told by its beginning."""
+        if len(key) > _SHOWN:
+            key = key[:_SHOWN] + "..."
         return PolicyError(self.file, ".".join(part for part in (self._path, key) if part), detail)
 
     def done(self) -> None:
@@ -48,7 +51,7 @@ class Table:
 
     def _absent(self, key: str, what: str, default: D) -> D:
         if default is MISSING:
-            near = get_close_matches(key, self._left, 1, 0.75)
+            near = get_close_matches(key, [left for left in self._left if len(left) <= _SHOWN], 1, 0.75)
             hint = f" (is it what is written as {near[0]!r}?)" if near else ""
             raise self.error(key, f"missing: {what} is required here{hint}")
         return default

@@ -144,3 +144,10 @@ def test_combinations_are_of_optional_slots():
         "required = true\n\n[[certificates.any_of]]", "required = false\n\n[[certificates.any_of]]"
     )
     assert VerificationPolicy.load(slot_is_optional).combinations == ((("one",),),)
+
+
+@pytest.mark.parametrize("key", ["unheard_of_" + "a" * 5000, "max_" + "A" * 5000])
+def test_a_key_of_any_length_makes_a_short_error(key):
+    with pytest.raises(PolicyError) as refused:
+        VerificationPolicy.load(f"{key} = 1\n{GOOD}")
+    assert len(str(refused.value)) < 300
