@@ -13,7 +13,21 @@ from vcred.errors import Locked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["alone", "sync_folder", "write_whole"]
+    from vcred.errors import VcredError
+
+__all__ = ["alone", "read_limited", "sync_folder", "write_whole"]
+
+
+def read_limited(path: Path, limit: int, error: type[VcredError]) -> bytes:
+    """A whole file. Raises ``error`` when it cannot be read or is larger than ``limit``."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(limit + 1)
+    except OSError as failed:
+        raise error(f"{path}: {failed.strerror}") from failed
+    if len(raw) > limit:
+        raise error(f"{path}: more than {limit} bytes")
+    return raw
 
 
 def write_whole(

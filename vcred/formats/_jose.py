@@ -35,6 +35,7 @@ __all__ = [
     "ALGORITHMS",
     "Jws",
     "check_kid",
+    "kid_of",
     "parse_jws",
     "parse_proof",
     "prepare_jws",
@@ -46,6 +47,7 @@ __all__ = [
     "x5c_of",
 ]
 
+_KID_BYTES = 8
 ALGORITHMS = ("ES256", "ES384", "EdDSA")
 _MAX_HEADER = 16384
 _MAX_CHAIN = 4
@@ -88,6 +90,18 @@ def parse_proof(token: bytes | str, *, path: str, typ: str, max_bytes: int = 655
     if "kid" in jws.header or "x5c" in jws.header:
         raise MalformedError(ReasonCode.KEY, f"{path}.header", "more than one key is named")
     return jws, PublicKey.from_jwk(jws.header.get("jwk"), path=f"{path}.header.jwk")
+
+
+def kid_of(header: Mapping[str, Any]) -> bytes | None:
+    """The issuer's key that ``header`` names: the 8 bytes of our ``kid``, or the letters of any other text."""
+    if "kid" not in header:
+        return None
+    kid: str = header["kid"]
+    try:
+        raw = b64u_decode(kid, "kid")
+    except MalformedError:
+        return kid.encode("ascii")
+    return raw if len(raw) == _KID_BYTES else kid.encode("ascii")
 
 
 def x5c_of(header: Mapping[str, Any], path: str) -> tuple[bytes, ...]:

@@ -21,7 +21,8 @@ from vcred.errors import MalformedError, RefusedError
 from vcred.formats._jose import Jws, parse_jws, verify_signature
 from vcred.formats._kb_jwt import nonce_bytes
 from vcred.formats._registered import read_registered
-from vcred.formats._w3c_model import BASE_CONTEXT, CERTIFICATE_TERMS, CredentialModel, check_presentation, stamp
+from vcred.formats._w3c_model import BASE_CONTEXT, CERTIFICATE_TERMS, CredentialModel, check_presentation
+from vcred.formats._w3c_time import stamp
 from vcred.formats._wire import b64u_bytes, b64u_encode, dump_json, parse_json
 from vcred.formats.sd_jwt import MAX_PAYLOAD, MAX_TOKEN
 from vcred.reasons import ReasonCode

@@ -29,7 +29,8 @@ from vcred.formats._kb_jwt import nonce_bytes, nonce_text
 from vcred.formats._paths import PathMap
 from vcred.formats._w3c_jwt import later_than
 from vcred.formats._w3c_legacy import V1_CONTEXT
-from vcred.formats._w3c_model import check_url, own_type, plain_claims, read_moment, stamp
+from vcred.formats._w3c_model import check_url, own_type, plain_claims
+from vcred.formats._w3c_time import read_moment, stamp
 from vcred.formats._wire import b64u_decode, dump_json, parse_json
 from vcred.formats.sd_jwt import MAX_TOKEN
 from vcred.reasons import ReasonCode

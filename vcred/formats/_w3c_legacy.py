@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from vcred.credential import KeyBinding, Opened
 from vcred.errors import MalformedError
-from vcred.formats._jose import Jws, parse_jws, verify_signature
+from vcred.formats._jose import Jws, kid_of, parse_jws, verify_signature
 from vcred.formats._paths import PathMap
 from vcred.formats._registered import read_registered
 from vcred.formats._w3c_jwt import binding_claims, check_holder_signature, payload_of, single_status
@@ -23,10 +23,9 @@ from vcred.formats._w3c_model import (
     check_typed,
     own_type,
     party_id,
-    read_moment,
 )
+from vcred.formats._w3c_time import read_moment
 from vcred.formats.sd_jwt import MAX_TOKEN
-from vcred.formats.sd_jwt_vc import _kid_bytes
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class JwtVcJson:
             format=_FORMAT,
             raw=raw,
             alg=jws.header["alg"],
-            kid=_kid_bytes(jws.header["kid"]) if "kid" in jws.header else None,
+            kid=kid_of(jws.header),
             x5c=jws.x5c,
             signing_input=jws.signing_input,
             signature=jws.signature,

@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.claims import SD
 from vcred.errors import MalformedError
 from vcred.formats._paths import needed
-from vcred.formats._wire import epoch
+from vcred.formats._w3c_time import read_moment
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ __all__ = [
     "own_type",
     "party_id",
     "plain_claims",
-    "read_moment",
     "require_all",
-    "stamp",
 ]
 
 BASE_CONTEXT: Final = "https://www.w3.org/ns/credentials/v2"
@@ -78,10 +75,8 @@ _OF_THE_BASE = frozenset({"id", "type", "name", "description"})
 
 _MAX_TEXT = 2048
 _MAX_LISTED = 16
-_LAST_SECOND = 253402300799
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,63}:[!-~]+")
 _TERM = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}")
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,29 +146,6 @@ def check_url(value: Any, path: str) -> str:
     if type(value) is not str or len(value) > _MAX_TEXT or not _URL.fullmatch(value):
         raise MalformedError(ReasonCode.CLAIM_TYPE, path, "not a URL")
     return value
-
-
-def read_moment(body: Mapping[str, Any], name: str, path: str) -> int | None:
-    """An XML Schema ``dateTimeStamp`` in whole seconds; ``None`` when it is not there.
-
-    Raises ``MalformedError`` with ``claim_type``.
-    """
-    if name not in body:
-        return None
-    value = body[name]
-    if type(value) is str and _STAMP.fullmatch(value):
-        try:
-            moment = epoch(datetime.fromisoformat(value))
-        except (ValueError, OverflowError):
-            moment = -1
-        if 0 <= moment <= _LAST_SECOND:
-            return moment
-    raise MalformedError(ReasonCode.CLAIM_TYPE, f"{path}.{name}", "not a time with its offset")
-
-
-def stamp(seconds: int) -> str:
-    """``seconds`` since 1970 as ``read_moment`` reads it."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def require_all(claims: Mapping[str, Any], paths: Collection[ClaimPath]) -> None:

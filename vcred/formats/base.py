@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from vcred.credential import Content, Opened, Prepared
     from vcred.keys import PublicKey, Signer
 
-__all__ = ["CredentialFormat", "IssuerKey", "LabelMap", "Labels"]
+__all__ = ["CredentialFormat", "IssuerKey", "LabelMap", "Labels", "LocalSigning"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +87,38 @@ class CredentialFormat(Protocol):
         issued_at: int,
     ) -> bytes:
         """``prepare_presentation`` and ``complete`` with a local signer."""
+
+
+class LocalSigning:
+    """``issue`` and ``present`` for a format: what it prepares, signed by a key that is in this process."""
+
+    __slots__ = ()
+
+    def issue(self: CredentialFormat, content: Content, key: IssuerKey, signer: Signer) -> bytes:
+        """``prepare`` and ``complete`` with a local signer. Raises ``SigningError``.
+
+        Raises ``ValueError`` when ``signer`` is not the signer of ``key``, and as ``prepare`` does.
+        """
+        if signer.public_key != key.public_key:
+            raise ValueError("the signer is not the one the issuer key describes")
+        prepared = self.prepare(content, key)
+        return prepared.complete(signer.sign(prepared.signing_input))
+
+    def present(
+        self: CredentialFormat,
+        opened: Opened,
+        paths: Collection[ClaimPath],
+        signer: Signer,
+        *,
+        audience: str,
+        nonce: bytes | None,
+        issued_at: int,
+    ) -> bytes:
+        """``prepare_presentation`` and ``complete`` with a local signer. Raises ``SigningError``.
+
+        Raises ``ValueError`` when ``signer`` is not the holder key of the credential, and as ``prepare_presentation``.
+        """
+        if signer.public_key != opened.holder_key:
+            raise ValueError("the signer is not the holder key of the credential")
+        prepared = self.prepare_presentation(opened, paths, audience=audience, nonce=nonce, issued_at=issued_at)
+        return prepared.complete(signer.sign(prepared.signing_input))

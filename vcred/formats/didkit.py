@@ -24,7 +24,8 @@ from vcred.formats._w3c_ldp import (
     suite_context,
 )
 from vcred.formats._w3c_legacy import V1_CONTEXT
-from vcred.formats._w3c_model import require_all, stamp
+from vcred.formats._w3c_model import require_all
+from vcred.formats._w3c_time import stamp
 from vcred.formats._wire import b64u_encode, dump_json, parse_json
 from vcred.formats.sd_jwt import MAX_TOKEN
 from vcred.keys import SoftwareSigner

@@ -51,6 +51,7 @@ from vcred.formats._mdoc_response import (
 from vcred.formats._mdoc_tree import ROOT, flatten, plain, rebuild
 from vcred.formats._mdoc_types import CatalogDoctypes, DoctypeLookup
 from vcred.formats._paths import PathMap, needed
+from vcred.formats.base import LocalSigning
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from vcred.formats._mdoc_items import Item
     from vcred.formats._paths import Parts
     from vcred.formats.base import IssuerKey
-    from vcred.keys import PublicKey, Signer
+    from vcred.keys import PublicKey
 
 __all__ = [
     "MAX_TOKEN",
@@ -110,7 +111,7 @@ class _Opened(Opened):
     transcript: bytes = field(repr=False)
 
 
-class Mdoc:
+class Mdoc(LocalSigning):
     """ISO mdoc. Stateless; implements ``vcred.formats.base.CredentialFormat``.
 
     ``types`` says which document types are our certificates: ``CatalogDoctypes(catalog)``.
@@ -147,16 +148,6 @@ class Mdoc:
             signing_input=auth.signing_input,
             finish=lambda signature: write_issuer_signed(doctype, items, auth.complete(signature)),
         )
-
-    def issue(self, content: Content, key: IssuerKey, signer: Signer) -> bytes:
-        """``prepare`` and ``complete`` with a local signer: IssuerSigned. Raises ``SigningError``.
-
-        Raises ``ValueError`` when ``signer`` is not the signer of ``key``.
-        """
-        if signer.public_key != key.public_key:
-            raise ValueError("the signer is not the one the issuer key describes")
-        prepared = self.prepare(content, key)
-        return prepared.complete(signer.sign(prepared.signing_input))
 
     def open(self, raw: bytes) -> Opened:
         """Parse IssuerSigned, our envelope or a bare DeviceResponse, and match every item. Verifies nothing.
@@ -294,25 +285,6 @@ class Mdoc:
         """
         document = _presentable(opened)
         return _respond(document, _chosen(document, paths), transcript)
-
-    def present(
-        self,
-        opened: Opened,
-        paths: Collection[ClaimPath],
-        signer: Signer,
-        *,
-        audience: str,
-        nonce: bytes | None,
-        issued_at: int,
-    ) -> bytes:
-        """``prepare_presentation`` and ``complete`` with a local signer. Raises ``SigningError``.
-
-        Raises ``ValueError`` when ``signer`` is not the device key of the document.
-        """
-        if signer.public_key != opened.holder_key:
-            raise ValueError("the signer is not the holder key of the credential")
-        prepared = self.prepare_presentation(opened, paths, audience=audience, nonce=nonce, issued_at=issued_at)
-        return prepared.complete(signer.sign(prepared.signing_input))
 
 
 _Found = tuple["dict[str, Any]", "dict[Parts, int]", "dict[Parts, Item]", "tuple[Item, ...]"]

@@ -48,6 +48,7 @@ from vcred.formats._sd_cwt_engine import (
     fresh_salts,
     match_disclosures,
 )
+from vcred.formats.base import LocalSigning
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from vcred.credential import Content
     from vcred.formats._paths import Parts
     from vcred.formats.base import IssuerKey, Labels
-    from vcred.keys import PublicKey, Signer
+    from vcred.keys import PublicKey
 
 __all__ = ["MAX_TOKEN", "SD_CWT_DRAFT", "SdCwt"]
 
@@ -83,7 +84,7 @@ class _Opened(Opened):
     by_parts: dict[Parts, bytes] = field(repr=False)
 
 
-class SdCwt:
+class SdCwt(LocalSigning):
     """SD-CWT with key binding. Stateless; implements ``vcred.formats.base.CredentialFormat``.
 
     ``labels`` gives the integer labels of a ``vct``: ``Catalog.labels``.
@@ -119,16 +120,6 @@ class SdCwt:
             raise ValueError(f"more than {MAX_DISCLOSURES} disclosures")
         unprotected = encode({_SD_CLAIMS: disclosures}) if disclosures else b"\xa0"
         return assemble(_issuer_header(key.public_key), unprotected, encode(payload))
-
-    def issue(self, content: Content, key: IssuerKey, signer: Signer) -> bytes:
-        """``prepare`` and ``complete`` with a local signer. Raises ``SigningError``.
-
-        Raises ``ValueError`` when ``signer`` is not the signer of ``key``.
-        """
-        if signer.public_key != key.public_key:
-            raise ValueError("the signer is not the one the issuer key describes")
-        prepared = self.prepare(content, key)
-        return prepared.complete(signer.sign(prepared.signing_input))
 
     def open(self, raw: bytes) -> Opened:
         """Parse an SD-CWT or a key-binding token strictly and match every disclosure. Verifies nothing.
@@ -229,25 +220,6 @@ class SdCwt:
             nonce=nonce,
             issued_at=issued_at,
         )
-
-    def present(
-        self,
-        opened: Opened,
-        paths: Collection[ClaimPath],
-        signer: Signer,
-        *,
-        audience: str,
-        nonce: bytes | None,
-        issued_at: int,
-    ) -> bytes:
-        """``prepare_presentation`` and ``complete`` with a local signer. Raises ``SigningError``.
-
-        Raises ``ValueError`` when ``signer`` is not the holder key of the credential.
-        """
-        if signer.public_key != opened.holder_key:
-            raise ValueError("the signer is not the holder key of the credential")
-        prepared = self.prepare_presentation(opened, paths, audience=audience, nonce=nonce, issued_at=issued_at)
-        return prepared.complete(signer.sign(prepared.signing_input))
 
 
 def _is_typ(sign1: Sign1, types: tuple[int | str, ...]) -> bool:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from vcred.credential import Opened, Prepared
 from vcred.errors import MalformedError, RefusedError
-from vcred.formats._jose import parse_jws, prepare_segment, verify_signature
+from vcred.formats._jose import kid_of, parse_jws, prepare_segment, verify_signature
 from vcred.formats._kb_jwt import TYP as KB_TYP
 from vcred.formats._kb_jwt import BoundKey, nonce_text, parse_key_binding
 from vcred.formats._paths import PathMap, needed
 from vcred.formats._registered import REGISTERED, read_registered
 from vcred.formats._wire import b64u_bytes, b64u_decode, b64u_encode, dump_json, parse_json
+from vcred.formats.base import LocalSigning
 from vcred.formats.sd_jwt import (
     DEFAULT_HASH,
     MAX_PAYLOAD,
@@ -44,12 +45,11 @@ if TYPE_CHECKING:
     from vcred.credential import Content
     from vcred.formats._paths import Parts
     from vcred.formats.base import IssuerKey
-    from vcred.keys import PublicKey, Signer
+    from vcred.keys import PublicKey
 
 __all__ = ["SdJwtVc", "lint_issued"]
 
 _TYP = "dc+sd-jwt"
-_KID_BYTES = 8
 _SALT_TEXT = 22
 
 
@@ -62,7 +62,7 @@ class _Opened(Opened):
     by_parts: dict[Parts, bytes] = field(repr=False)
 
 
-class SdJwtVc:
+class SdJwtVc(LocalSigning):
     """SD-JWT VC with key binding. Stateless; implements ``vcred.formats.base.CredentialFormat``."""
 
     __slots__ = ()
@@ -88,16 +88,6 @@ class SdJwtVc:
 
         return Prepared(signing_input=jws.signing_input, finish=finish)
 
-    def issue(self, content: Content, key: IssuerKey, signer: Signer) -> bytes:
-        """``prepare`` and ``complete`` with a local signer. Raises ``SigningError``.
-
-        Raises ``ValueError`` when ``signer`` is not the signer of ``key``.
-        """
-        if signer.public_key != key.public_key:
-            raise ValueError("the signer is not the one the issuer key describes")
-        prepared = self.prepare(content, key)
-        return prepared.complete(signer.sign(prepared.signing_input))
-
     def open(self, raw: bytes) -> Opened:
         """Parse an SD-JWT or SD-JWT+KB strictly and match every disclosure. Verifies nothing.
 
@@ -120,7 +110,7 @@ class SdJwtVc:
             format=_TYP,
             raw=raw,
             alg=jws.header["alg"],
-            kid=_kid_bytes(jws.header["kid"]) if "kid" in jws.header else None,
+            kid=kid_of(jws.header),
             x5c=jws.x5c,
             signing_input=jws.signing_input,
             signature=jws.signature,
@@ -188,25 +178,6 @@ class SdJwtVc:
             return bound + jws.complete(signature)
 
         return Prepared(signing_input=jws.signing_input, finish=finish)
-
-    def present(
-        self,
-        opened: Opened,
-        paths: Collection[ClaimPath],
-        signer: Signer,
-        *,
-        audience: str,
-        nonce: bytes | None,
-        issued_at: int,
-    ) -> bytes:
-        """``prepare_presentation`` and ``complete`` with a local signer. Raises ``SigningError``.
-
-        Raises ``ValueError`` when ``signer`` is not the holder key of the credential.
-        """
-        if signer.public_key != opened.holder_key:
-            raise ValueError("the signer is not the holder key of the credential")
-        prepared = self.prepare_presentation(opened, paths, audience=audience, nonce=nonce, issued_at=issued_at)
-        return prepared.complete(signer.sign(prepared.signing_input))
 
 
 def lint_issued(raw: bytes) -> list[str]:
@@ -284,11 +255,3 @@ def _issuer_header(key: IssuerKey) -> bytes:
 @cache
 def _kb_header(alg: str) -> bytes:
     return b64u_bytes(dump_json({"alg": alg, "typ": KB_TYP}))
-
-
-def _kid_bytes(kid: str) -> bytes:
-    try:
-        raw = b64u_decode(kid, "kid")
-    except MalformedError:
-        return kid.encode("ascii")
-    return raw if len(raw) == _KID_BYTES else kid.encode("ascii")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from vcred.claims import SD
 from vcred.credential import Opened, Prepared
 from vcred.errors import MalformedError
-from vcred.formats._jose import parse_jws, prepare_segment, verify_signature
+from vcred.formats._jose import kid_of, parse_jws, prepare_segment, verify_signature
 from vcred.formats._kb_jwt import nonce_text, parse_key_binding
 from vcred.formats._paths import PathMap
 from vcred.formats._w3c_jwt import (
@@ -41,8 +41,9 @@ from vcred.formats._w3c_model import (
     require_all,
 )
 from vcred.formats._wire import b64u_bytes, dump_json, parse_json
+from vcred.formats.base import LocalSigning
 from vcred.formats.sd_jwt import DEFAULT_HASH, MAX_TOKEN, conceal, fresh_salts, process, split
-from vcred.formats.sd_jwt_vc import SdJwtVc, _kid_bytes, _Opened
+from vcred.formats.sd_jwt_vc import SdJwtVc, _Opened
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from vcred.credential import Content
     from vcred.formats._paths import Parts
     from vcred.formats.base import IssuerKey
-    from vcred.keys import PublicKey, Signer
+    from vcred.keys import PublicKey
 
 __all__ = ["JwtVcJson", "W3cJwt", "W3cSdJwt", "prepare_credential", "prepare_presentation"]
 
@@ -61,7 +62,7 @@ _SUBJECT = "credentialSubject"
 _ALWAYS_PLAIN = frozenset({"id", "type"})
 
 
-class W3cJwt:
+class W3cJwt(LocalSigning):
     """``vc+jwt``, presented as ``vp+jwt``. Implements ``vcred.formats.base.CredentialFormat``.
 
     ``contexts`` are URLs of JSON-LD contexts that the caller knows the meaning of, besides the built-in ones.
@@ -85,13 +86,6 @@ class W3cJwt:
         if content.decoys:
             raise ValueError("this format hides nothing")
         return prepare_credential(plain_claims(document_of(content)), key, contexts=())
-
-    def issue(self, content: Content, key: IssuerKey, signer: Signer) -> bytes:
-        """``prepare`` and ``complete`` with a local signer. Raises ``SigningError``, ``ValueError``."""
-        if signer.public_key != key.public_key:
-            raise ValueError("the signer is not the one the issuer key describes")
-        prepared = self.prepare(content, key)
-        return prepared.complete(signer.sign(prepared.signing_input))
 
     def open(self, raw: bytes) -> Opened:
         """Read a credential, or a presentation of exactly one, strictly. Verifies nothing.
@@ -143,22 +137,6 @@ class W3cJwt:
         }
         return prepare_segment(_vp_header(opened.holder_key.alg), dump_json(document))
 
-    def present(
-        self,
-        opened: Opened,
-        paths: Collection[ClaimPath],
-        signer: Signer,
-        *,
-        audience: str,
-        nonce: bytes | None,
-        issued_at: int,
-    ) -> bytes:
-        """``prepare_presentation`` and ``complete`` with a local signer. Raises ``SigningError``, ``ValueError``."""
-        if signer.public_key != opened.holder_key:
-            raise ValueError("the signer is not the holder key of the credential")
-        prepared = self.prepare_presentation(opened, paths, audience=audience, nonce=nonce, issued_at=issued_at)
-        return prepared.complete(signer.sign(prepared.signing_input))
-
     def _credential(self, raw: bytes, token: bytes, binding: Any) -> Opened:
         jws = parse_jws(token, path="jwt", typ=_JWT, max_bytes=MAX_TOKEN)
         body = payload_of(jws, "jwt", cty="vc")
@@ -171,7 +149,7 @@ class W3cJwt:
             format=_JWT,
             raw=raw,
             alg=jws.header["alg"],
-            kid=_kid_bytes(jws.header["kid"]) if "kid" in jws.header else None,
+            kid=kid_of(jws.header),
             x5c=jws.x5c,
             signing_input=jws.signing_input,
             signature=jws.signature,
@@ -217,7 +195,7 @@ class W3cSdJwt(SdJwtVc):
             format=_SD_JWT,
             raw=raw,
             alg=jws.header["alg"],
-            kid=_kid_bytes(jws.header["kid"]) if "kid" in jws.header else None,
+            kid=kid_of(jws.header),
             x5c=jws.x5c,
             signing_input=jws.signing_input,
             signature=jws.signature,

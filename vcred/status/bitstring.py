@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from vcred.errors import MalformedError
+from vcred.formats._w3c_time import read_moment, stamp
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, epoch, parse_json
 from vcred.reasons import ReasonCode
 from vcred.status.list import StatusList
@@ -30,7 +30,7 @@ from vcred.status.token import MAX_TOKEN_BYTES, StatusToken, kid_bytes, standard
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from vcred.formats._jose import Jws
     from vcred.keys import Signer
@@ -58,7 +58,6 @@ _TYPES = ("VerifiableCredential", "BitstringStatusListCredential")
 _MAX_ENTRIES_OF_ONE = 8
 _MAX_TEXT = 2_048
 _MAX_TIME = 253402300799
-_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
@@ -150,8 +149,8 @@ def build_bitstring_token(
         "id": uri,
         "type": list(_TYPES),
         "issuer": issuer,
-        "validFrom": _stamp(issued),
-        "validUntil": _stamp(expires),
+        "validFrom": stamp(issued),
+        "validUntil": stamp(expires),
         "credentialSubject": subject,
         "iss": issuer,
         "iat": issued,
@@ -216,11 +215,14 @@ def _check_credential(body: Mapping[str, Any], path: str) -> str:
 
 def _times(body: Mapping[str, Any], path: str) -> tuple[int, int | None]:
     """When the list was signed and when it ends."""
-    start = _moment(body, "validFrom", path)
+    start = read_moment(body, "validFrom", path)
+    if start is None:
+        raise MalformedError(ReasonCode.CLAIM_TYPE, f"{path}.validFrom", "not a time with its offset")
     signed = _number(body, "iat", path) if "iat" in body else start
     ends = [_number(body, "exp", path)] if "exp" in body else []
-    if "validUntil" in body:
-        ends.append(_moment(body, "validUntil", path))
+    until = read_moment(body, "validUntil", path)
+    if until is not None:
+        ends.append(until)
     end = min(ends, default=None)
     if start > signed or ("nbf" in body and _number(body, "nbf", path) > signed):
         raise MalformedError(ReasonCode.STATUS_LIST, f"{path}.validFrom", "signed for a later time")
@@ -265,20 +267,3 @@ def _number(body: Mapping[str, Any], name: str, path: str) -> int:
     if type(value) is not int or not 0 <= value <= _MAX_TIME:
         raise MalformedError(ReasonCode.CLAIM_TYPE, f"{path}.{name}", "not a whole number of seconds")
     return value
-
-
-def _moment(body: Mapping[str, Any], name: str, path: str) -> int:
-    """An XML Schema ``dateTimeStamp``, in whole seconds."""
-    value = body.get(name)
-    if isinstance(value, str) and _STAMP.fullmatch(value):
-        try:
-            moment = epoch(datetime.fromisoformat(value))
-        except (ValueError, OverflowError):
-            moment = -1
-        if 0 <= moment <= _MAX_TIME:
-            return moment
-    raise MalformedError(ReasonCode.CLAIM_TYPE, f"{path}.{name}", "not a time with its offset")
-
-
-def _stamp(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from vcred._files import read_limited
 from vcred.errors import BundleExpired, MalformedError, RefusedError, TrustError
 from vcred.formats._wire import epoch
 from vcred.reasons import Reason, ReasonCode
@@ -81,7 +82,10 @@ class TrustBundle:
         memory = seen if seen is not None else path.with_name(path.name + ".seen")
         known = read_seen(memory)
         bundle = cls._verified(
-            _file(path, MAX_ARCHIVE_BYTES), _file(Path(root), _MAX_ROOT_BYTES), known, seen_path=memory
+            read_limited(path, MAX_ARCHIVE_BYTES, TrustError),
+            read_limited(Path(root), _MAX_ROOT_BYTES, TrustError),
+            known,
+            seen_path=memory,
         )
         if bundle.seen != known:
             bundle._memory.save()  # noqa: SLF001 - the other constructor of this class
@@ -304,17 +308,6 @@ class TrustBundle:
 
     def __repr__(self) -> str:
         return f"TrustBundle(version={self.version}, expires_at={self.expires_at.isoformat()})"
-
-
-def _file(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(limit + 1)
-    except OSError as error:
-        raise TrustError(f"{path}: {error.strerror}") from error
-    if len(raw) > limit:
-        raise TrustError(f"{path}: more than {limit} bytes")
-    return raw
 
 
 def _texts(targets: Mapping[str, bytes], folder: str) -> Mapping[str, str]:

@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vcred._files import sync_folder
+from vcred._files import read_limited, sync_folder
 from vcred.errors import BundleExpired, RefusedError, StoreError, TrustError
 from vcred.reasons import ReasonCode
 from vcred.trust.bundle import TrustBundle
@@ -42,7 +42,6 @@ __all__ = [
     "check_pin",
     "install",
     "present_bundle",
-    "read_file",
     "replace_files",
     "sweep",
 ]
@@ -94,7 +93,7 @@ def check_pin(pin: Path, root: bytes) -> bool:
     """Whether ``root`` is pinned at ``pin``; not if nothing is there yet. Raises ``TrustError`` for another root."""
     if not pin.exists():
         return False
-    if read_file(pin, MAX_ROOT_BYTES) != root:
+    if read_limited(pin, MAX_ROOT_BYTES, StoreError) != root:
         raise TrustError(f"{pin}: another root is pinned here")
     return True
 
@@ -104,22 +103,10 @@ def present_bundle(path: Path, *, root: bytes, seen: SeenState) -> TrustBundle |
     if not path.exists():
         return None
     try:
-        return TrustBundle.loads(read_file(path, MAX_ARCHIVE_BYTES), root=root, seen=seen)
+        return TrustBundle.loads(read_limited(path, MAX_ARCHIVE_BYTES, StoreError), root=root, seen=seen)
     except (TrustError, StoreError) as error:
         _log.warning("%s is not usable and will be replaced: %s", path, error)
         return None
-
-
-def read_file(path: Path, limit: int) -> bytes:
-    """A file of ours. Raises ``StoreError`` when it cannot be read or is larger than ``limit``."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(limit + 1)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from error
-    if len(raw) > limit:
-        raise StoreError(f"{path}: more than {limit} bytes")
-    return raw
 
 
 def replace_files(changes: list[tuple[Path, bytes, int]]) -> None:

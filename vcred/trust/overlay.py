@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vcred._files import read_limited
 from vcred.errors import RefusedError, StoreError, TooLarge
 from vcred.formats._wire import epoch
 from vcred.status.token import MAX_TOKEN_BYTES
 from vcred.trust.bundle import TrustBundle
 from vcred.trust.content import status_file
-from vcred.trust.install import read_file, replace_files, sweep
+from vcred.trust.install import replace_files, sweep
 from vcred.trust.rules import CLOCK_LEEWAY
 from vcred.trust.seen import in_turn
 
@@ -114,7 +115,7 @@ def prune_status(bundle: TrustBundle, folder: Path) -> None:
 def _taken(bundle: TrustBundle, file: Path) -> TrustBundle | None:
     """``bundle`` with the list in ``file``; ``None`` if it is of no use."""
     try:
-        taken = bundle.with_status(read_file(file, MAX_TOKEN_BYTES))
+        taken = bundle.with_status(read_limited(file, MAX_TOKEN_BYTES, StoreError))
     except (RefusedError, StoreError) as error:
         _log.warning("%s is not used: %s", file, error)
         return None

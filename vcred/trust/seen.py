@@ -16,20 +16,19 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from vcred._files import sync_folder
+from vcred._files import write_whole
 from vcred.errors import BundleRollback, MalformedError, TrustError
 from vcred.formats._wire import dump_json, epoch, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+    from pathlib import Path
 
 __all__ = [
     "ROLES",
@@ -190,17 +189,7 @@ def write_seen(path: Path, state: SeenState) -> None:
     Raises ``TrustError`` when it cannot be written: a bundle is not used without its memory.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(state.to_json())
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        write_whole(path, state.to_json(), private=True)
     except OSError as error:
         raise TrustError(f"{path}: the memory of seen bundles cannot be written: {error.strerror}") from error
 

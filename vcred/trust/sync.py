@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vcred._files import read_limited
 from vcred.errors import (
     BundleExpired,
     BundleSignature,
@@ -31,7 +32,7 @@ from vcred.formats._wire import epoch
 from vcred.reasons import ReasonCode
 from vcred.trust.content import STATUS_FOLDER, status_file
 from vcred.trust.fetch import FolderSource, HttpSource, Network, Source, kind_of, tuf_fetcher
-from vcred.trust.install import MAX_ROOT_BYTES, check_pin, install, present_bundle, read_file
+from vcred.trust.install import MAX_ROOT_BYTES, check_pin, install, present_bundle
 from vcred.trust.metadata import TARGETS_FOLDER, pin_time
 from vcred.trust.overlay import carry_status, overlay_folder, prune_status
 from vcred.trust.pack import MAX_ARCHIVE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, is_pack_name, read_pack, write_pack
@@ -102,7 +103,7 @@ def sync(
     """
     epoch(at)  # refuses a time without zone
     memory = bundle.with_name(bundle.name + ".seen") if seen is None else seen
-    pinned = read_file(root, MAX_ROOT_BYTES)
+    pinned = read_limited(root, MAX_ROOT_BYTES, StoreError)
     if pin is not None:
         check_pin(pin, pinned)
     kind = kind_of(source)
@@ -123,7 +124,7 @@ def sync(
 
 def _archive(path: Path) -> bytes:
     try:
-        return read_file(path, MAX_ARCHIVE_BYTES)
+        return read_limited(path, MAX_ARCHIVE_BYTES, StoreError)
     except StoreError as error:  # a file of the source's, not of ours
         raise TransportError(str(error)) from error
 
@@ -146,7 +147,7 @@ def _present_files(bundle: Path, root: bytes, memory: Path) -> Mapping[str, byte
         return {}
     # Another process may have replaced it just now. Whatever is taken over is verified again.
     with suppress(MalformedError):
-        return read_pack(read_file(bundle, MAX_ARCHIVE_BYTES))
+        return read_pack(read_limited(bundle, MAX_ARCHIVE_BYTES, StoreError))
     return {}
 
 
