@@ -47,8 +47,10 @@ def _load() -> str:
     return f"Load at the end: {os.getloadavg()[0]:.1f}."
 
 
-def markdown(rows: Sequence[Row], losses: Sequence[Loss], *, at: dt.datetime, quick: bool) -> str:
-    """The page, with an explanation for each budget that is missed."""
+def markdown(
+    rows: Sequence[Row], losses: Sequence[Loss], sections: Sequence[str], *, at: dt.datetime, quick: bool
+) -> str:
+    """The page, with an explanation for each budget that is missed, then ``sections``."""
     missed = [row for row in rows if row.met is False]
     lines = ["# Budgets, measured", "", f"{at:%Y-%m-%d}, by `make bench`. {machine()}. {_load()}", "", _METHOD, ""]
     if quick:
@@ -63,6 +65,8 @@ def markdown(rows: Sequence[Row], losses: Sequence[Loss], *, at: dt.datetime, qu
                 f"**{row.what}** ({_number(row.value)} of {_number(row.budget)})" for row in missed if row.why == why
             ]
             lines += ["; ".join(names) + f": {why}", ""]
+    for text in sections:
+        lines += [text.rstrip("\n"), ""]
     lines += [
         "## Animated frames when some are missed",
         "",

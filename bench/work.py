@@ -2,6 +2,7 @@
 
 ``flat`` hides 24 claims side by side, as the prototypes did that the budgets come from. ``nested`` is what the
 catalogue issues for a household of two: also 24 disclosures, five levels deep, which is more work for everybody.
+``vc+jwt`` hides nothing, so all of it is presented.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from vcred.catalog import Catalog
 from vcred.claims import SD, ClaimPath
 from vcred.credential import Content, StatusReference
 from vcred.formats.base import IssuerKey, LabelMap
+from vcred.formats.mdoc import CatalogDoctypes, Mdoc
 from vcred.formats.sd_cwt import SdCwt
 from vcred.formats.sd_jwt_vc import SdJwtVc
+from vcred.formats.w3c_vc import W3cJwt
 from vcred.keys import SoftwareSigner
+from vcred.trust import Purpose, build_root, build_signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +40,8 @@ HOLDERS = 1100
 """More than any cache of holder keys holds, so that going round them every key is new."""
 
 _CODE = "resident.household"
+_ISSUER = "https://city.example/issuer"
+_CITY = {"ko": "가람시 (가상)", "en": "Garam City (fictitious)"}
 _ISSUED = 1_790_000_000
 _NONCE = bytes(range(16))
 _AUDIENCE = "x509_hash:" + "A" * 43
@@ -53,15 +59,16 @@ class Work:
     vct: str
     issuer: SoftwareSigner
     holder: SoftwareSigner
+    chain: tuple[bytes, ...] = ()
 
     @cached_property
     def key(self) -> IssuerKey:
-        return IssuerKey(public_key=self.issuer.public_key)
+        return IssuerKey(public_key=self.issuer.public_key, chain=self.chain)
 
     def content(self, holder: SoftwareSigner) -> Content:
         return Content(
             vct=self.vct,
-            issuer="https://city.example/issuer",
+            issuer=_ISSUER,
             claims=self.claims,
             issued_at=_ISSUED,
             expires_at=_ISSUED + 90 * 86400,
@@ -146,26 +153,54 @@ class Work:
 
 
 def works() -> dict[str, Work]:
-    """By name: both shapes in both formats."""
+    """By name: both shapes in each format that hides claims, and the flat one in the one that does not."""
     catalog = Catalog.builtin()
     household = catalog[_CODE]
     issuer, holder = SoftwareSigner.generate(), SoftwareSigner.generate()
+    chain = (_certificate(issuer),)
     flat = {"issuedOn": "2026-09-20", **{name: SD(value) for name, value in _flat_claims().items()}}
     labels = LabelMap(labels={name: (number, None) for number, name in enumerate(flat)})
     record = copy.deepcopy(dict(household.sample))
     record["members"], record["foreignMembers"] = record["members"][:2], []
     nested = household.issue(record, variant=None, options={"dates": False}, issued_on=dt.date(2026, 9, 20))
-    shapes = {
-        "flat": (flat, tuple(ClaimPath((name,)) for name in list(_flat_claims())[:6]), SdCwt(lambda _: labels)),
-        "nested": (nested, tuple(map(ClaimPath.parse, _NESTED_PATHS)), SdCwt(catalog.labels)),
-    }
+    flat_paths = tuple(ClaimPath((name,)) for name in list(_flat_claims())[:6])
+    jwt, mdoc = SdJwtVc(), Mdoc(CatalogDoctypes(catalog))
+    made: list[tuple[str, CredentialFormat, Mapping[str, Any], tuple[ClaimPath, ...]]] = []
+    for shape, claims, paths, cwt in (
+        ("flat", flat, flat_paths, SdCwt(lambda _: labels)),
+        ("nested", nested, tuple(map(ClaimPath.parse, _NESTED_PATHS)), SdCwt(catalog.labels)),
+    ):
+        made += [(shape, form, claims, paths) for form in (jwt, cwt, mdoc)]
+    made.append(("flat", W3cJwt(), flat, ()))
     return {
         f"{form.id} {shape}": Work(
-            format=form, claims=claims, paths=paths, vct=household.vct, issuer=issuer, holder=holder
+            format=form,
+            claims=claims,
+            paths=paths,
+            vct=household.vct,
+            issuer=issuer,
+            holder=holder,
+            chain=chain if form is mdoc else (),
         )
-        for shape, (claims, paths, cwt) in shapes.items()
-        for form in (SdJwtVc(), cwt)
+        for shape, form, claims, paths in made
     }
+
+
+def _certificate(issuer: SoftwareSigner) -> bytes:
+    """The certificate of ``issuer``, which an mdoc has to carry."""
+    root = SoftwareSigner.generate()
+    issued = dt.datetime.fromtimestamp(_ISSUED, dt.UTC)
+    start, end = issued - dt.timedelta(days=300), issued + dt.timedelta(days=3000)
+    return build_signer(
+        issuer.public_key,
+        purpose=Purpose.ISSUER,
+        id=_ISSUER,
+        name=_CITY,
+        issuer=build_root(root, name=_CITY, not_before=start, not_after=end),
+        issuer_signer=root,
+        not_before=start,
+        not_after=end,
+    )
 
 
 def _flat_claims() -> dict[str, str]:

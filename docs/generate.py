@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import spec_map
+import vectors
+
 from vcred.catalog import Catalog
 from vcred.catalog.document import markdown
 from vcred.cli._document import markdown as command_line
@@ -35,8 +38,17 @@ def reasons() -> str:
 
 
 def pages() -> dict[str, str]:
-    """Generated text by file name under docs/."""
-    return {"reasons.md": reasons(), "certificates.md": markdown(Catalog.builtin()), "cli.md": command_line(root)}
+    """Generated text by file name under docs/. ``vectors.md`` is among them where the published vectors are."""
+    found = {
+        "reasons.md": reasons(),
+        "certificates.md": markdown(Catalog.builtin()),
+        "cli.md": command_line(root),
+        "spec-map.md": spec_map.markdown(),
+    }
+    home = vectors.vectors_home()
+    if home.is_dir():
+        found["vectors.md"] = vectors.markdown(home)
+    return found
 
 
 def main() -> int:

@@ -2,7 +2,8 @@
 
 Each target gets its share of the time in a process of its own (atheris, which is libFuzzer for Python). What covers
 something new is kept below ``build/fuzz`` and is where the next run begins; ``--keep`` adds the smallest of it to the
-committed corpus. Prints a line per target and the reproducer of each finding. Exit status 1 when there is a finding.
+committed corpus. Prints a line per target and the reproducer of each finding; ``--report`` writes it down as a page.
+Exit status 1 when there is a finding.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import json
+import platform
 import re
 import subprocess
 import sys
+import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
 
@@ -27,7 +32,7 @@ WORK = HOME.parent / "build" / "fuzz"
 MAX_RSS_MB = 1500
 MAX_HANG = 20
 MAX_KEPT = 1024
-MAX_START = 60
+MAX_START = 180
 """Seconds a process may take to import and instrument everything, and to replay its corpus."""
 
 START = 7
@@ -62,8 +67,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--keep", type=int, default=0, metavar="N", help="add up to N new inputs per target to the corpus"
     )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what came of it, in Markdown")
     args = parser.parse_args(argv)
     names = args.target or known
+    begun = time.time()
     share = max(2, args.seconds * args.jobs // len(names) - START)
     print(f"{len(names)} targets, {share} s each after their start, {args.jobs} at a time", flush=True)
     reports = []
@@ -77,6 +84,9 @@ def main(argv: list[str] | None = None) -> int:
             )
             if args.keep:
                 _keep(report.name, args.keep)
+    if args.report:
+        args.report.write_text(markdown(reports, begun=begun, ended=time.time(), jobs=args.jobs), "utf-8")
+        print(f"wrote {args.report}")
     found = [each for report in reports for each in report.findings]
     executions, before, after = (
         sum(map(column, reports)) for column in map(attrgetter, ("executions", "before", "after"))
@@ -85,6 +95,35 @@ def main(argv: list[str] | None = None) -> int:
     for each in found:
         print(f"\n{each['target']}: {each['where']}\n  {each['detail']}\n  base64: {each['input']}")
     return 1 if found else 0
+
+
+def markdown(reports: list[Report], *, begun: float, ended: float, jobs: int) -> str:
+    """What came of a run: when, how long, and for each target what was tried and found."""
+    date = datetime.fromtimestamp(begun, UTC)
+    findings = [each for report in reports for each in report.findings]
+    tried = sum(report.executions for report in reports)
+    about = (
+        f"{date:%Y-%m-%d}, {ended - begun:,.0f} seconds, {jobs} targets at a time: {tried:,} executions of "
+        f"{len(reports)} targets, coverage-guided (atheris {version('atheris')}, Python {platform.python_version()}). "
+        f"**{len(findings)} findings**: exceptions that a parser does not document, crashes, hangs over {MAX_HANG} s, "
+        f"or more than {MAX_RSS_MB} MB."
+    )
+    lines = ["# Fuzzing, last run", "", about, ""]
+    lines += ["| target | executions | coverage before | after | inputs kept | findings |"]
+    lines += ["| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for one in reports:
+        counts = f"{one.executions:,} | {one.before} | {one.after} | {one.corpus} | {len(one.findings)}"
+        lines.append(f"| `{one.name}` | {counts} |")
+    for each in findings:
+        lines += [
+            "",
+            f"## {each['target']}: {each['where']}",
+            "",
+            each["detail"],
+            "",
+            f"Input, base64: `{each['input']}`",
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def fuzz(name: str, seconds: int) -> Report:

@@ -7,6 +7,7 @@ that has inputs already is left alone.
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 import tempfile
 import zlib
@@ -21,6 +22,7 @@ from fuzz import corpus_file
 from fuzz.targets import _CATALOG, _JWE_KEY, _SESSION, _VCT, TARGETS, placeholder
 from tests.desk import FORMATS, Desk
 from tests.evidence_kit import Branch
+from tests.formats_kit import World
 from tests.hostile import test_md_mdoc as md
 from tests.hostile.test_parsers import subjects, value_parsers
 from tests.list_town import Lists
@@ -39,6 +41,7 @@ from vcred.formats._w3c_ldp import suite_context
 from vcred.formats._w3c_model import BASE_CONTEXT, plain_claims
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json
 from vcred.formats.base import IssuerKey
+from vcred.formats.known import TEXT_FORMATS
 from vcred.formats.mdoc import CatalogDoctypes, Mdoc
 from vcred.formats.w3c_vc import JwtVcJson, W3cJwt, W3cSdJwt, prepare_presentation
 from vcred.keys import SoftwareSigner
@@ -70,7 +73,7 @@ def main() -> int:
 
 def seeds() -> dict[str, list[bytes]]:
     """Samples that the parser reads, by target."""
-    found = _shared() | _wire() | _keys() | _w3c() | _mdoc() | _trust() | _evidence()
+    found = _shared() | _wire() | _keys() | _w3c() | _mdoc() | _detect() | _trust() | _evidence()
     missing = TARGETS.keys() ^ found.keys()
     if missing:
         raise SystemExit(f"targets and seeds differ: {sorted(missing)}")
@@ -106,6 +109,16 @@ def _shared() -> dict[str, list[bytes]]:
     made["policy"] = [VerificationPolicy.preset(one).source.encode() for one in preset_ids()]
     made["status_token"].append(_bitstring())
     return made
+
+
+def _detect() -> dict[str, list[bytes]]:
+    """One certificate in every format, bare and in a ``vp_token``."""
+    made = World().samples
+    tokens = []
+    for form, raws in made.items():
+        text = b64u_encode if form not in TEXT_FORMATS else bytes.decode
+        tokens.append(dump_json({"a": [json.loads(raw) if form == "ldp_vc" else text(raw) for raw in raws]}))
+    return {"detect": [raw for raws in made.values() for raw in raws], "vp_token": tokens}
 
 
 def _taken_apart(token: bytes) -> bytes:

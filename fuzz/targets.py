@@ -28,8 +28,9 @@ from vcred.formats._mdoc_mso import VALUE_TAGS, embed
 from vcred.formats._mdoc_request import parse_device_request, reader_signature
 from vcred.formats._mdoc_session import parse_engagement, parse_engagement_uri, parse_message
 from vcred.formats._w3c_cose import open_cose_credential, open_cose_presentation
-from vcred.formats._w3c_jwt import parse_presentation
+from vcred.formats._w3c_jwt import parse_presentation, parse_sd_presentation
 from vcred.formats._w3c_ldp import open_ldp
+from vcred.formats.detect import detect
 from vcred.formats.mdoc import CatalogDoctypes, Mdoc, Session
 from vcred.formats.paper import open_paper
 from vcred.formats.sd_cwt import SdCwt, _issuer_header
@@ -49,7 +50,7 @@ from vcred.reasons import ReasonCode
 from vcred.receipt import Receipt
 from vcred.status import StatusList, parse_status_token
 from vcred.status.aggregation import parse_aggregation
-from vcred.status.bitstring import expand_bitstring
+from vcred.status.bitstring import bitstring_references, expand_bitstring
 from vcred.trust import TrustBundle
 from vcred.trust.ceremony import read_detached
 from vcred.trust.content import parse_authorities, parse_meta
@@ -62,6 +63,7 @@ from vcred.trust.seen import SeenState
 from vcred.trust.vical import parse_vical
 from vcred.trust.x509 import read_certificate
 from verifier import VerificationPolicy
+from verifier._formats import readers
 from verifier.evidence import Entry, Kind, Seal, Shown
 from verifier.verdict import RecordedVerdict
 from wallet.receive import parse_offered
@@ -81,6 +83,7 @@ _JWE_KEY = ec.derive_private_key(20_260_926, ec.SECP256R1())
 
 _SD_CWT_HEADER = _issuer_header(PublicKey(_JWE_KEY.public_key()))
 _CATALOG = Catalog.builtin()
+_READERS = readers(_CATALOG)
 _TYPS = ("oauth-authz-req+jwt", "openid4vci-proof+jwt", "vcred-receipt+jwt", "dc+sd-jwt", "kb+jwt")
 _MDOC = Mdoc(CatalogDoctypes(_CATALOG))
 _SESSION = Session(transcript=b"\x83\xf6\xf6\xf6", audience="a", nonce=None, received_at=0)
@@ -279,6 +282,18 @@ def _did(raw: bytes) -> None:
     did_methods(text_of(did), document if newline else None, path="t")
 
 
+def _detected(raw: bytes) -> None:
+    """The answer of ``detect``, which no format's own parser may contradict."""
+    found = None
+    with suppress(MalformedError):
+        found = detect(raw)
+    for name, form in _READERS.items():
+        with suppress(MalformedError):
+            form.open(raw)
+            assert name == found, f"{name} opens what is {found}"
+    detect(raw)
+
+
 _REFUSES_QR = frozenset({ReasonCode.INCOMPLETE, ReasonCode.SCHEME})
 _TRUST = (TrustError,)
 
@@ -301,9 +316,9 @@ TARGETS: dict[str, Target] = {
         parse=lambda raw: _jwe.decrypt(raw, _JWE_KEY, path="t", max_plaintext=4096),
         codes=frozenset({ReasonCode.INTEGRITY}),
     ),
-    "jwk": Target(parse=lambda raw: PublicKey.from_jwk(_json(raw))),
+    "jwk": Target(parse=lambda raw: PublicKey.from_jwk(_json(raw), post_quantum=True)),
     "encryption_jwk": Target(parse=lambda raw: _jwe.encryption_key(_json(raw))),
-    "cose_key": Target(parse=lambda raw: PublicKey.from_cose(_cbor_value(raw))),
+    "cose_key": Target(parse=lambda raw: PublicKey.from_cose(_cbor_value(raw), post_quantum=True)),
     "spki": Target(parse=PublicKey.from_spki),
     "certificate": Target(parse=lambda raw: read_certificate(raw, "t")),
     "certificate_foreign": Target(parse=lambda raw: read_foreign(raw, "t")),
@@ -326,14 +341,18 @@ TARGETS: dict[str, Target] = {
     "w3c_sd_jwt": Target(parse=W3cSdJwt().open),
     "w3c_sd_jwt_disclosures": Target(parse=lambda raw: W3cSdJwt().open(_sd_jwt(raw, "vc+sd-jwt"))),
     "w3c_vp_jwt": Target(parse=lambda raw: parse_presentation(raw, contexts=())),
+    "w3c_vp_sd_jwt": Target(parse=lambda raw: parse_sd_presentation(raw, contexts=())),
     "w3c_jwt_vc_json": Target(parse=JwtVcJson().open),
     "w3c_vc_cose": Target(parse=lambda raw: open_cose_credential(raw, contexts=())),
     "w3c_vp_cose": Target(parse=lambda raw: open_cose_presentation(raw, contexts=())),
     "w3c_ldp": Target(parse=open_ldp),
+    "detect": Target(parse=_detected),
+    "vp_token": Target(parse=lambda raw: Presentation.of(_json(raw))),
     # status
     "status_token": Target(parse=parse_status_token),
     "status_list": Target(parse=lambda raw: StatusList.from_compressed(bits=2, compressed=raw)),
     "status_bitstring": Target(parse=lambda raw: expand_bitstring(text_of(raw))),
+    "status_references": Target(parse=lambda raw: bitstring_references(_json(raw))),
     "status_aggregation": Target(parse=parse_aggregation),
     # QR
     "qr_envelope": Target(parse=decode_message),

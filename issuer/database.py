@@ -1,4 +1,4 @@
-"""The issuer's SQLite file: transactions, hashes nobody can guess back, and the audit log.
+"""The issuer's database: transactions, hashes nobody can guess back, and the audit log.
 
 The audit log is a hash chain: a line removed, changed or moved is noticed.
 """
@@ -12,37 +12,50 @@ import re
 import secrets
 import sqlite3
 from contextlib import contextmanager
-from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from issuer.schema import connect
+from issuer.group_commit import GroupCommit
+from issuer.schema import open_database
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
     from types import TracebackType
 
-__all__ = ["Database", "audit_reason"]
+__all__ = ["Database", "StateError", "audit_reason"]
 
 _REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
 _PAGE: Final = 10_000
 _BEFORE_ALL: Final = -(2**63)
+_T = TypeVar("_T")
+
+
+class StateError(StoreError):
+    """What was asked for cannot be done to a thing in this state: a revoked certificate is not reinstated."""
 
 
 class Database:
-    """SQLite, in a file (mode 0600) or in memory. Safe for several threads and several processes."""
+    """SQLite, in a file (mode 0600) or in memory, or PostgreSQL. Safe for several threads and several processes."""
 
     def __init__(self, path: str | Path | None = None) -> None:
-        """Raises ``StoreError`` when the file cannot be opened or is of another version."""
+        """``path`` is a file, or an address as SQLAlchemy writes it (``postgresql+psycopg://...``, ``sqlite:///...``).
+
+        Raises ``StoreError`` when it cannot be opened or is of another version.
+        """
         self._lock = RLock()
-        self._db = connect(None if path is None else Path(path))
+        self._committer: GroupCommit | None = None
+        self._db: Any = open_database(path)
         with self.writing():
-            self._db.execute("INSERT OR IGNORE INTO meta VALUES ('key', ?)", (secrets.token_bytes(32),))
+            key = secrets.token_bytes(32)
+            self._db.execute("INSERT INTO meta VALUES ('key', ?) ON CONFLICT (name) DO NOTHING", (key,))
         self._key: bytes = self._db.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()[0]
 
     def close(self) -> None:
-        """Release the file."""
+        """Release the file, after what is being written."""
+        if self._committer is not None:
+            self._committer.close()
         with self._lock:
             self._db.close()
 
@@ -54,10 +67,37 @@ class Database:
     ) -> None:
         self.close()
 
+    def group_commits(self) -> None:
+        """From now on ``transact`` puts what waits together into one commit: for a service with many requests."""
+        if self._committer is None:
+            self._committer = GroupCommit(self)
+
+    def transact(self, work: Callable[[], _T]) -> _T:
+        """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``."""
+        if self._committer is not None:
+            return self._committer.run(work)
+        with self.writing():
+            return work()
+
+    def alone(self, work: Callable[[], _T]) -> _T:
+        """Inside ``writing``: ``work`` whole or not at all, whatever becomes of the rest of the transaction."""
+        self._db.execute("SAVEPOINT work")
+        try:
+            result = work()
+        except BaseException:
+            self._db.execute("ROLLBACK TO SAVEPOINT work")
+            raise
+        finally:
+            self._db.execute("RELEASE SAVEPOINT work")
+        return result
+
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """One transaction: all of it or nothing. Raises ``StoreError`` when the database refuses."""
+        """One transaction: all of it or nothing; a part of it, inside another. Raises ``StoreError``."""
         with self._locked():
+            if self._db.in_transaction:
+                yield
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -126,14 +166,14 @@ class Database:
             except sqlite3.Error as error:
                 raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
 
-    def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
+    def _one(self, sql: str, *values: object) -> Any:
         with self._locked():
-            row: sqlite3.Row | None = self._db.execute(sql, values).fetchone()
-            return row
+            return self._db.execute(sql, values).fetchone()
 
-    def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
+    def _all(self, sql: str, *values: object) -> list[Any]:
         with self._locked():
-            return self._db.execute(sql, values).fetchall()
+            rows: list[Any] = self._db.execute(sql, values).fetchall()
+            return rows
 
 
 def audit_reason(reason: str) -> str:

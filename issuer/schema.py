@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from vcred.errors import StoreError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["SCHEMA", "VERSION", "connect"]
+__all__ = ["SCHEMA", "VERSION", "connect", "open_database"]
 
 VERSION = 2
 _BUSY_SECONDS = 60.0
@@ -98,6 +96,25 @@ SCHEMA = (
         hash BLOB NOT NULL
     ) STRICT""",
 )
+
+
+def open_database(target: str | Path | None) -> Any:
+    """A connection to a file, to memory (``None``), or to the database that an address names.
+
+    Raises ``StoreError``, ``MissingExtraError`` for PostgreSQL without its extra.
+    """
+    text = str(target)
+    if target is None or "://" not in text:
+        return connect(None if target is None else Path(target))
+    if text.startswith("sqlite:///"):
+        return connect(Path(text.removeprefix("sqlite:///")))
+    if not text.startswith("postgresql"):
+        raise StoreError("a store is a file, sqlite:///file or postgresql+psycopg://...")
+    from issuer.migrations import upgrade  # noqa: PLC0415 - only who uses it
+    from issuer.postgres import PostgresConnection  # noqa: PLC0415 - as above
+
+    upgrade(text)
+    return PostgresConnection(text)
 
 
 def connect(path: Path | None) -> sqlite3.Connection:

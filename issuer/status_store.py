@@ -13,14 +13,14 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from issuer.database import Database
+from issuer.database import Database, StateError
 from issuer.migration import UNNAMED_SIGNER
 from vcred.errors import NotFound, StoreError
 from vcred.formats._wire import epoch
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = ["LIST_SIZE", "REVOKED", "SUSPENDED", "VALID", "CopyRow", "IssuedRow", "ListRow", "Selection", "StatusStore"]
@@ -31,6 +31,9 @@ VALID, REVOKED, SUSPENDED = 0, 1, 2
 LIST_SIZE: Final = 1_000_000
 _DRAWS: Final = 64
 """Half full at most: that this many draws all meet taken places happens once in 10^19."""
+
+_BITSTRING: Final = "bitstring "
+"""In ``meta``, with the number of a list that credentials name as a W3C bitstring."""
 
 _EVENTS: Final = {VALID: "reinstated", REVOKED: "revoked", SUSPENDED: "suspended"}
 
@@ -214,17 +217,17 @@ class StatusStore(Database):
             if before == value:
                 return
             if before == REVOKED:
-                raise StoreError("a revoked credential stays revoked")
-            narrow = "SELECT 1 FROM copies JOIN lists ON number = list WHERE credential = ? AND ? >= 1 << bits"
+                raise StateError("a revoked credential stays revoked")
+            narrow = "SELECT 1 FROM copies JOIN lists ON number = list WHERE credential = ? AND ? >= bits * 2"
             if self._one(narrow, number, value) is not None:
-                raise StoreError("the status list of this credential has no room for a suspension")
+                raise StateError("the status list of this credential has no room for a suspension")
             self._db.execute("UPDATE credentials SET state = ? WHERE number = ?", (value, number))
             if value == VALID:
                 self._forget_changes(number)
             else:
                 self._db.execute(
                     "INSERT INTO changed SELECT list, idx, ? FROM copies WHERE credential = ?"
-                    " ON CONFLICT DO UPDATE SET value = excluded.value",
+                    " ON CONFLICT (list, idx) DO UPDATE SET value = excluded.value",
                     (value, number),
                 )
             self.log(at, _EVENTS[value], credential=credential_id, note=reason)
@@ -246,7 +249,7 @@ class StatusStore(Database):
             # In the order of the lists: the table is written from one end to the other.
             copies = self._db.execute(
                 "INSERT INTO changed SELECT list, idx, ? FROM credentials JOIN copies ON credential = number"  # noqa: S608 - our own terms
-                f" WHERE {condition} ORDER BY list, idx ON CONFLICT DO UPDATE SET value = excluded.value",
+                f" WHERE {condition} ORDER BY list, idx ON CONFLICT (list, idx) DO UPDATE SET value = excluded.value",
                 (REVOKED, *values),
             ).rowcount
             credentials = self._db.execute(
@@ -272,6 +275,22 @@ class StatusStore(Database):
                 buffer[position >> 3] |= value << (position & 7)
         return bytes(buffer)
 
+    def changed(self, number: int) -> dict[int, int]:
+        """The entries of a list that are not 0, by index."""
+        return {row["idx"]: row["value"] for row in self._all("SELECT idx, value FROM changed WHERE list = ?", number)}
+
+    def serve_bitstring(self, numbers: Iterable[int]) -> None:
+        """Before a credential names these lists as W3C bitstrings: they are signed as such from now on, for ever."""
+        for number in sorted(set(numbers)):
+            if not self.has_bitstring(number):
+                with self.writing():
+                    again = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+                    self._db.execute(again, (f"{_BITSTRING}{number}", b"\x01"))
+
+    def has_bitstring(self, number: int) -> bool:
+        """Whether a credential names this list as a W3C bitstring."""
+        return self._one("SELECT 1 FROM meta WHERE name = ?", f"{_BITSTRING}{number}") is not None
+
     def count_signature(self, number: int) -> int:
         """A list was signed once more: its new version."""
         with self.writing():
@@ -283,14 +302,14 @@ class StatusStore(Database):
 
     def entries(self) -> list[CopyRow]:
         """Every status entry, in the order of allocation. Everything there is: for small stores."""
-        return self._copies("1")
+        return self._copies("1 = 1")
 
     def sample(self, *, windows: int, length: int) -> list[CopyRow]:
         """``windows`` (2 or more) runs of entries in the order of allocation, spread over all, the newest too."""
         row = self._one("SELECT max(serial) AS last FROM copies")
         last = 0 if row is None else row["last"] or 0
         if last <= windows * length:
-            return self._copies("1")
+            return self._copies("1 = 1")
         starts = [(last - length) * step // (windows - 1) + 1 for step in range(windows)]
         return [row for start in starts for row in self._copies("serial BETWEEN ? AND ?", start, start + length - 1)]
 
@@ -342,5 +361,5 @@ class StatusStore(Database):
         row = self._one("SELECT number, size, used FROM lists WHERE bits = ? ORDER BY number DESC LIMIT 1", bits)
         if row is not None and 2 * row["used"] < row["size"]:
             return row["number"], row["size"]
-        made = self._db.execute("INSERT INTO lists (bits, size) VALUES (?, ?)", (bits, self._list_size))
-        return int(made.lastrowid or 0), self._list_size
+        made = "INSERT INTO lists (bits, size) VALUES (?, ?) RETURNING number"
+        return int(self._db.execute(made, (bits, self._list_size)).fetchone()[0]), self._list_size

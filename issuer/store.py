@@ -49,8 +49,8 @@ class Reservation(NamedTuple):
 class IssuerStore(StatusStore):
     """An issuer's memory, in a file (mode 0600) or in memory. Safe for several threads and several processes."""
 
-    def put_offer(self, nonce: bytes, offer: OfferRow, *, at: int) -> None:
-        """Remember an open offer, and forget those that have expired."""
+    def put_offer(self, nonce: bytes, offer: OfferRow, *, at: int, event: str | None = "offered") -> None:
+        """Remember an open offer, and forget those that have expired. ``event`` is what the audit log calls it."""
         with self.writing():
             self._forget(at)
             self._db.execute(
@@ -66,7 +66,8 @@ class IssuerStore(StatusStore):
                     offer.expires_at,
                 ),
             )
-            self.log(at, "offered", code=offer.code, subject_hash=self.subject_hash(offer.subject))
+            if event is not None:
+                self.log(at, event, code=offer.code, subject_hash=self.subject_hash(offer.subject))
 
     def forget_expired(self, *, at: int) -> None:
         """Delete offers that have ended, with the subject and the delivery they held, and what nobody answered."""
@@ -167,7 +168,8 @@ class IssuerStore(StatusStore):
     def give_up(self, kid: bytes, *, reason: str, at: int) -> None:
         """Sign nothing with the key ``kid`` any more, for every process on this store, for good."""
         with self.writing():
-            if self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (_given_up(kid), reason.encode())).rowcount:
+            again = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+            if self._db.execute(again, (_given_up(kid), reason.encode())).rowcount:
                 self.log(at, "signer given up", note=f"{kid.hex()}: {reason}")
 
     def _forget(self, at: int) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.postgres import PostgresServer, programs, server
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,3 +41,12 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"CI leaves nothing out, and {item.nodeid} was skipped: {reason}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of these tests' own; ``database(name)`` makes a database in it."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with server() as running:
+        yield running

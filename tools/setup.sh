@@ -6,17 +6,24 @@ cd "$(dirname "$0")/.."
 what=${1:?base or dev}
 stamp=.venv/.$what-$(cat "requirements/$what.txt" pyproject.toml | sha256sum | cut -c1-16)
 
-# The tests sign with a token in software. Where it cannot be installed they are skipped, and CI fails.
-softhsm() {
-  command -v softhsm2-util >/dev/null && return
+# Debian packages that suites need: an HSM token in software, a database, a browser. Where they cannot be installed
+# these tests are skipped, and CI fails.
+system() {
+  local wanted=$1 package=$2 suite=$3
+  { command -v "$wanted" || compgen -G "$wanted"; } >/dev/null && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "installing softhsm2"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y softhsm2 >/dev/null && return
+    echo "installing $package"
+    [ -n "${updated:-}" ] || apt-get update -qq && updated=1
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$package" >/dev/null && return
   fi
-  echo "left out: tests/hsm (no SoftHSM here; Debian: apt-get install softhsm2)" >&2
+  echo "left out: $suite (no $package here; Debian: apt-get install $package)" >&2
   [ -z "${CI:-}" ]
 }
-[ "$what" != dev ] || softhsm
+if [ "$what" = dev ]; then
+  system softhsm2-util softhsm2 "tests/hsm"
+  system "/usr/lib/postgresql/*/bin/initdb" postgresql "tests with PostgreSQL"
+  system chromium chromium "tests/browser"
+fi
 
 # Other people's implementations for tests/interop, without their install scripts.
 peers() {

@@ -24,5 +24,8 @@ else
   echo "left out: no network namespace can be made on this machine (needs unshare and root or user namespaces)"
 fi
 
+part "formats once more, without the extra fast"
+.venv/bin/python -m pytest -q -n 2 -p tests.without_fast tests/unit/formats tests/hostile/test_jw.py tests/hostile/test_sd.py tests/hostile/test_vc.py
+
 part "all tests"
 .venv/bin/python -m pytest -n 2

@@ -5,7 +5,7 @@ OpenID4VP 1.0 section 6.4 (selection), 7.1 (paths) and 8.6 (what the verifier re
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class Candidate:
 
     ``types`` are its type identifiers (``vct``, ``doctype`` or the W3C types), ``authorities`` its
     issuer by kind of identification. ``disclosed`` names the nodes that the holder chose to show; it
-    matters in an answer only.
+    matters in an answer only. ``reads`` puts a claim query into the names of ``claims``, where the format has others.
     """
 
     id: str
@@ -37,6 +37,11 @@ class Candidate:
     holder_bound: bool
     authorities: Mapping[str, Collection[str]] = field(default_factory=dict)
     disclosed: Collection[ClaimPath] = ()
+    reads: Callable[[ClaimQuery], ClaimQuery] | None = None
+
+    def asked(self, claims: Sequence[ClaimQuery]) -> tuple[ClaimQuery, ...]:
+        """``claims`` in the names of this credential's."""
+        return tuple(claims) if self.reads is None else tuple(map(self.reads, claims))
 
 
 Answer = Mapping[str, Sequence[Candidate]]
@@ -142,7 +147,7 @@ def _match_one(wanted: CredentialQuery, candidate: Candidate) -> Match | frozens
     failures = _metadata_failures(wanted, candidate)
     options = []
     for index, claims in enumerate(wanted.options()):
-        paths = _select_all(claims, candidate.claims)
+        paths = _select_all(candidate.asked(claims), candidate.claims)
         if paths is not None:
             options.append((None if wanted.claim_sets is None else index, paths))
     if not options:
@@ -221,7 +226,7 @@ def _presented_problems(wanted: CredentialQuery, candidate: Candidate) -> Iterat
     combinations = [
         [
             (claim, ClaimPath(tuple(None if isinstance(part, int) else part for part in claim.path.parts)))
-            for claim in one
+            for claim in candidate.asked(one)
         ]
         for one in wanted.options()
     ]

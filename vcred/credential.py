@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from vcred.claims import ClaimPath
     from vcred.keys import PublicKey
 
-__all__ = ["Content", "Credential", "KeyBinding", "Opened", "Prepared", "StatusReference"]
+__all__ = [
+    "BitstringReference",
+    "Content",
+    "Credential",
+    "KeyBinding",
+    "Opened",
+    "Prepared",
+    "Status",
+    "StatusEntry",
+    "StatusReference",
+    "status_entries",
+    "token_status",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +35,36 @@ class StatusReference:
 
     uri: str
     index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BitstringReference:
+    """Where a credential's status is: entry ``index`` of the W3C list at ``uri``, for one ``purpose`` of it:
+    ``revocation`` or ``suspension``.
+    """
+
+    uri: str
+    index: int
+    purpose: str
+
+
+StatusEntry = StatusReference | BitstringReference
+Status = StatusEntry | tuple[StatusEntry, ...]
+"""One entry, or the several that a W3C credential may have. Every one of them must be known and good."""
+
+
+def status_entries(status: Status | None) -> tuple[StatusEntry, ...]:
+    """Every place where ``status`` is to be looked up; none for ``None``."""
+    if status is None:
+        return ()
+    return status if isinstance(status, tuple) else (status,)
+
+
+def token_status(status: Status | None) -> StatusReference | None:
+    """``status`` for a format that knows Token Status Lists only. Raises ``ValueError`` for any other."""
+    if status is None or isinstance(status, StatusReference):
+        return status
+    raise ValueError("this format names one entry of a Token Status List, and no W3C status list")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +82,7 @@ class Content:
     expires_at: int
     holder_key: PublicKey | None
     not_before: int | None = None
-    status: StatusReference | None = None
+    status: Status | None = None
     decoys: int = 0
 
 
@@ -84,7 +126,7 @@ class Opened:
     issued_at: int | None
     not_before: int | None
     expires_at: int | None
-    status: StatusReference | None
+    status: Status | None
     holder_key: PublicKey | None = field(repr=False)
     claims: Mapping[str, Any] = field(repr=False)
     hidden_elements: Mapping[ClaimPath, int] = field(repr=False)
@@ -114,5 +156,5 @@ class Credential:
     issuer: str
     issued_at: int
     expires_at: int
-    status: StatusReference | None
+    status: Status | None
     holder_key: PublicKey | None = field(repr=False)

@@ -48,6 +48,8 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _VCT_FORMATS = frozenset({"dc+sd-jwt", "sd-cwt"})
 _TYPE_FORMATS = frozenset({"jwt_vc_json", "ldp_vc", "vc+jwt", "vc+sd-jwt"})
 _SUBJECT = "credentialSubject"
+_LITERAL = "claims"
+"""Where our ``ldp_vc`` has the claims in the subject (``vcred.formats._w3c_ldp``)."""
 _OUR_DOCTYPES = "kr.vcred."
 
 Value = str | int | bool
@@ -257,7 +259,7 @@ def _is_ours(kind: str, types: Sequence[frozenset[str]] | None) -> bool:
 def _outer(path: ClaimPath, kind: str, types: Sequence[frozenset[str]] | None) -> list[Any]:
     """A claim path as ``format`` writes it in a query (OpenID4VP 1.0 appendix B)."""
     if kind in _TYPE_FORMATS:
-        return [_SUBJECT, *path.parts]
+        return [_SUBJECT, *([_LITERAL] if kind == "ldp_vc" else []), *path.parts]
     if types is not None and _is_ours(kind, types):
         from vcred.formats._mdoc_tree import identifier_of  # noqa: PLC0415 - only for queries for mdocs
 
@@ -267,6 +269,8 @@ def _outer(path: ClaimPath, kind: str, types: Sequence[frozenset[str]] | None) -
 
 def _inner(parts: list[Any], kind: str, types: Sequence[frozenset[str]] | None) -> ClaimPath:
     """The claim path that a query for ``format`` means. A path outside the subject is none of a certificate's."""
+    if kind == "ldp_vc" and parts[:2] == [_SUBJECT, _LITERAL] and len(parts) > 2:
+        return ClaimPath(tuple(parts[2:]))
     if kind in _TYPE_FORMATS and parts[0] == _SUBJECT and len(parts) > 1:
         return ClaimPath(tuple(parts[1:]))
     if types is not None and _is_ours(kind, types) and parts[0] in types[0]:

@@ -12,6 +12,8 @@ VcredError
 ├── TransportError                        our network: Offline, Timeout, TooLarge
 ├── CatalogError(file, path)              a certificate type file is wrong
 ├── PolicyError(file, path)               a policy file is wrong
+├── WorkerError                           a process of ours ended, or could not begin, before it was done
+├── SettingsError                         a service's settings are wrong
 └── MissingExtraError(extra)              an optional part is not installed
 
 Inside ``verify()`` a ``RefusedError`` becomes a ``Reason`` of the result. Everything else is about
@@ -41,6 +43,7 @@ __all__ = [
     "PolicyError",
     "RecordError",
     "RefusedError",
+    "SettingsError",
     "SigningError",
     "StoreError",
     "Timeout",
@@ -48,6 +51,7 @@ __all__ = [
     "TransportError",
     "TrustError",
     "VcredError",
+    "WorkerError",
 ]
 
 
@@ -154,6 +158,14 @@ class CatalogError(_FileError):
 
 class PolicyError(_FileError):
     """A verification policy is wrong: ``file``, ``path`` in it, and ``detail`` with the fix."""
+
+
+class WorkerError(VcredError):
+    """A process that works for us could not be started, or ended before it had answered."""
+
+
+class SettingsError(VcredError):
+    """The settings of a service are missing, unknown or do not fit together."""
 
 
 class MissingExtraError(VcredError):

@@ -8,6 +8,7 @@ Parsing trusts nothing: the reader's signature is checked by whoever holds the t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl, quote
 
 from vcred._members import integer, optional_text, packed_jws, signer_header, text
 from vcred.dcql import DcqlQuery
-from vcred.errors import MalformedError
+from vcred.errors import MalformedError, RefusedError
 from vcred.formats._jose import Jws, parse_jws, sign_jws, verify_jws, x5c_of
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, epoch, parse_json
 from vcred.formats.known import TEXT_FORMATS
@@ -23,10 +24,11 @@ from vcred.qr import Message, MessageKind, decode_message, pack_jws, unpack_jws
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from vcred.keys import PublicKey, Signer
+    from vcred.oid4vp.online import Online
 
 __all__ = [
     "Challenge",
@@ -43,8 +45,17 @@ SELF_ISSUED = "https://self-issued.me/v2"  # OpenID4VP 1.0 section 5.8: audience
 _URI = "openid4vp://?"
 _MAX_REQUEST = 32_768
 _MAX_ANSWERS = 32
+_MAX_ID = 128
 _NONCE_BYTES = 16
-_FORMAT_CODES = {"dc+sd-jwt": 1, "sd-cwt": 2, "mso_mdoc": 3, "vc+jwt": 4, "vc+sd-jwt": 5}
+_FORMAT_CODES = {
+    "dc+sd-jwt": 1,
+    "sd-cwt": 2,
+    "mso_mdoc": 3,
+    "vc+jwt": 4,
+    "vc+sd-jwt": 5,
+    "jwt_vc_json": 6,
+    "ldp_vc": 7,
+}
 _FORMATS = {code: name for name, code in _FORMAT_CODES.items()}
 
 
@@ -71,8 +82,10 @@ Freshness = Challenge | MaxAge
 class PresentationRequest:
     """What a verifier asks for, as it signed it. ``raw`` is the request object, a compact JWS.
 
-    ``client_id`` is the audience of every answer. ``nonce`` is ``None`` exactly when ``freshness`` is a
-    ``MaxAge``. Nothing here is verified until ``verify_by`` returned.
+    ``audience`` is what every answer is made for. ``nonce`` is ``None`` exactly when ``freshness`` is a
+    ``MaxAge``. Nothing here is verified until ``verify_by`` returned. ``online`` is there when the answer travels as
+    OpenID4VP 1.0 says and not over QR: ``vcred.oid4vp`` reads and signs such requests. Only a page in a browser may ask
+    without a signature (``jws`` is ``None`` then, and ``raw`` the JSON).
     """
 
     client_id: str
@@ -86,11 +99,17 @@ class PresentationRequest:
     retention: str | None
     x5c: tuple[bytes, ...] = field(repr=False)
     raw: bytes = field(repr=False)
-    jws: Jws = field(repr=False)
+    jws: Jws | None = field(repr=False)
+    online: Online | None = None
+
+    @property
+    def audience(self) -> str:
+        """What answers are made for: ``client_id``, or the origin of the page that asked through a browser."""
+        return self.client_id if self.online is None else self.online.audience(self.client_id)
 
     @classmethod
     def parse(cls, source: str | bytes | Message) -> PresentationRequest:
-        """Read a request from a URI, a compact JWS, message bytes or a message. Raises ``MalformedError``."""
+        """Read a request over QR from a URI, a compact JWS, message bytes or a message. Raises ``MalformedError``."""
         outer, token = _request_token(source)
         jws = parse_jws(token, path="request", typ=REQUEST_TYP, max_bytes=_MAX_REQUEST)
         payload = parse_json(jws.payload, "request", max_bytes=_MAX_REQUEST)
@@ -102,6 +121,8 @@ class PresentationRequest:
 
     def verify_by(self, key: PublicKey) -> None:
         """Check the reader's signature. Raises ``RefusedError``."""
+        if self.jws is None:
+            raise RefusedError(ReasonCode.READER_UNTRUSTED, "request", "nobody signed it")
         verify_jws(self.jws, key)
 
     def to_uri(self) -> str:
@@ -158,7 +179,7 @@ def sign_request(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """One presentation: format id and bytes as received."""
+    """One presentation: bytes as received, and the format that somebody says they are in, which the verifier checks."""
 
     format: str
     raw: bytes = field(repr=False)
@@ -198,7 +219,25 @@ class Presentation:
         nonce = message.body.get(2)
         if one_way and (not isinstance(nonce, bytes) or len(nonce) != _NONCE_BYTES):
             raise MalformedError(ReasonCode.NONCE, "message[2]", "a one-way nonce is 16 bytes")
-        return cls(tokens=_tokens_of(message.body[1]), one_way_nonce=nonce)
+        return cls(tokens=_tokens_of(message.body[1], "message[1]", _presented), one_way_nonce=nonce)
+
+    @classmethod
+    def of(cls, tokens: Mapping[str, Sequence[str | bytes | Mapping[str, Any]]]) -> Presentation:
+        """An answer that came without format ids: a ``vp_token`` of OpenID4VP 1.0 (section 8.1), decoded.
+
+        A presentation is text (base64url for the formats in CBOR), a JSON object, or bytes; its format is what
+        ``vcred.formats.detect`` finds. Raises ``MalformedError``.
+        """
+        from vcred.formats.detect import detect_token  # noqa: PLC0415 - an answer over QR names its formats
+
+        def found(token: Any, path: str) -> Presented:
+            try:
+                form, raw = detect_token(token)
+            except MalformedError as error:
+                raise MalformedError(error.code, f"{path}.{error.path}".rstrip("."), error.detail) from None
+            return Presented(format=form, raw=raw)
+
+        return cls(tokens=_tokens_of(tokens, "vp_token", found))
 
     @property
     def fingerprint(self) -> bytes:
@@ -270,19 +309,21 @@ def _freshness_of(payload: dict[str, Any]) -> tuple[bytes | None, Freshness]:
     return nonce, Challenge()
 
 
-def _tokens_of(body: Any) -> dict[str, tuple[Presented, ...]]:
-    if not isinstance(body, dict) or not body:
-        raise MalformedError(ReasonCode.FORMAT, "message[1]", "an answer maps query ids to presentations")
+def _tokens_of(body: Any, where: str, read: Callable[[Any, str], Presented]) -> dict[str, tuple[Presented, ...]]:
+    if not isinstance(body, Mapping) or not body:
+        raise MalformedError(ReasonCode.FORMAT, where, "an answer maps query ids to presentations")
     tokens: dict[str, tuple[Presented, ...]] = {}
     count = 0
     for query, many in body.items():
-        path = f"message[1].{query}" if isinstance(query, str) else "message[1]"
-        if not isinstance(query, str) or not isinstance(many, list) or not many:
+        if not isinstance(query, str) or not 0 < len(query) <= _MAX_ID:
+            raise MalformedError(ReasonCode.FORMAT, where, f"a query id is a text of 1 to {_MAX_ID} characters")
+        path = f"{where}.{query}"
+        if not isinstance(many, (list, tuple)) or not many:
             raise MalformedError(ReasonCode.FORMAT, path, "a query id has a list of presentations")
         count += len(many)
         if count > _MAX_ANSWERS:
-            raise MalformedError(ReasonCode.LIMIT, "message[1]", f"more than {_MAX_ANSWERS} presentations")
-        tokens[query] = tuple(_presented(one, f"{path}[{index}]") for index, one in enumerate(many))
+            raise MalformedError(ReasonCode.LIMIT, where, f"more than {_MAX_ANSWERS} presentations")
+        tokens[query] = tuple(read(one, f"{path}[{index}]") for index, one in enumerate(many))
     return tokens
 
 

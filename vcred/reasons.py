@@ -80,6 +80,7 @@ class ReasonCode(StrEnum):
     AUD = "aud"
     NONCE = "nonce"
     SD_HASH = "sd_hash"
+    TRANSACTION_DATA = "transaction_data"
     KB_KEY = "kb_key"
     DEVICE_AUTH = "device_auth"
     CNF = "cnf"

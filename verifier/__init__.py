@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vcred.presentation import Challenge, MaxAge
     from verifier.archive import EvidenceArchive
     from verifier.auditor import AuditReport, audit
+    from verifier.batch import Checked, Scan, Sheet, Submission, verify_many
     from verifier.findings import AuditCode, AuditFinding
     from verifier.identity import ReaderIdentity
     from verifier.policy import HolderBinding, RrnLevel, VerificationPolicy
@@ -28,6 +29,7 @@ _HOME = {
     "Challenge": "vcred.presentation",
     "Check": "verifier.result",
     "CheckStatus": "verifier.result",
+    "Checked": "verifier.batch",
     "EvidenceArchive": "verifier.archive",
     "HolderBinding": "verifier.policy",
     "MaxAge": "vcred.presentation",
@@ -36,11 +38,15 @@ _HOME = {
     "ReaderIdentity": "verifier.identity",
     "RequestStore": "verifier.requests",
     "RrnLevel": "verifier.policy",
+    "Scan": "verifier.batch",
+    "Sheet": "verifier.batch",
     "SqliteRequestStore": "verifier.requests",
+    "Submission": "verifier.batch",
     "VerificationPolicy": "verifier.policy",
     "VerificationResult": "verifier.result",
     "Verifier": "verifier.verifier",
     "audit": "verifier.auditor",
+    "verify_many": "verifier.batch",
 }
 
 __all__ = [
@@ -52,6 +58,7 @@ __all__ = [
     "Challenge",
     "Check",
     "CheckStatus",
+    "Checked",
     "EvidenceArchive",
     "HolderBinding",
     "MaxAge",
@@ -60,11 +67,15 @@ __all__ = [
     "ReaderIdentity",
     "RequestStore",
     "RrnLevel",
+    "Scan",
+    "Sheet",
     "SqliteRequestStore",
+    "Submission",
     "VerificationPolicy",
     "VerificationResult",
     "Verifier",
     "audit",
+    "verify_many",
 ]
 
 

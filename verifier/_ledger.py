@@ -33,6 +33,7 @@ CLAUSES: dict[str, tuple[int, str]] = {
     "key_binding": (8, "RFC 9901 7.3; SD-CWT 8"),
     "audience": (8, "RFC 9901 7.3; OpenID4VP 1.0 14.1.2"),
     "freshness": (8, "RFC 9901 7.3; OpenID4VP 1.0 14.1"),
+    "transaction_data": (8, "OpenID4VP 1.0 8.4 and B.3.3: hashes in the key-binding JWT"),
     "replay": (8, "OpenID4VP 1.0 14.1: a nonce counts once"),
     "query": (9, "OpenID4VP 1.0 6.4 and 8.6"),
     "policy": (9, "the policy's rules"),

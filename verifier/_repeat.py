@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from vcred.errors import CatalogError, MalformedError, NotFound, PolicyError, RefusedError, TrustError
 from vcred.policy import VerificationPolicy
-from vcred.presentation import PresentationRequest
 from verifier._formats import readers
 from verifier.evidence import Kept, Shown, digest
 from verifier.findings import AuditCode, AuditFinding
 from verifier.judge import Known, Remembered, judge, judge_paper, request_key
+from verifier.online import read_request
 from verifier.requests import OpenRequest
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
     from vcred.formats.base import CredentialFormat
+    from vcred.presentation import PresentationRequest
     from vcred.trust import TrustBundle
     from vcred.trust.content import Names
     from verifier.archive import EvidenceArchive
@@ -69,8 +70,8 @@ class Repeater:
         if verdict.request is None:
             return None
         try:
-            return PresentationRequest.parse(self._text(verdict.request))
-        except MalformedError as error:
+            return read_request(self._text(verdict.request))
+        except RefusedError as error:
             raise UnusableError(AuditCode.TEXT_MISSING, str(error)) from error
 
     def request_findings(self, verdict: RecordedVerdict, trust: TrustBundle) -> list[AuditFinding]:

@@ -15,6 +15,7 @@ from verifier.findings import AuditCode, AuditFinding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from vcred.credential import StatusEntry
     from vcred.trust import TrustBundle
     from vcred.trust.content import Withdrawal
     from verifier.judge import SignedBy
@@ -88,13 +89,17 @@ def _key(
 def _status(
     bundle: TrustBundle, verdict: RecordedVerdict, signed: SignedBy, *, at: dt.datetime
 ) -> Iterator[AuditFinding]:
-    from vcred.status import check_status  # noqa: PLC0415 - status lists are loaded when one is asked for
+    from vcred.status import check_every, check_status  # noqa: PLC0415 - loaded when one is asked for
 
     if signed.status is None:
         return
     known = {code for certificate, _, code in verdict.findings if certificate == signed.query_id}
+
+    def look_up(entry: StatusEntry) -> None:
+        check_status(entry, bundle.status_list(entry.uri), max_age=_ANY_AGE, at=at)
+
     try:
-        check_status(signed.status, bundle.status_list(signed.status.uri), max_age=_ANY_AGE, at=at)
+        check_every(signed.status, look_up)
     except RefusedError as error:
         if error.code.value in known:
             return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vcred.dcql import Candidate, answer_problems
-from vcred.formats.known import type_names
+from vcred.errors import RefusedError
+from vcred.formats.known import query_reader, type_names
 from vcred.policy import check_rules
 from vcred.reasons import Outcome, Reason, ReasonCode
 from verifier.result import Check, CheckStatus
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from verifier._ledger import Ledger
     from verifier.checks import Examined, Session
 
-__all__ = ["check_policy", "check_query", "disclosed"]
+__all__ = ["check_policy", "check_query", "check_transaction", "disclosed"]
 
 
 def check_query(
@@ -43,6 +44,36 @@ def check_query(
         ledger.pass_("query")
 
 
+def check_transaction(ledger: Ledger, request: PresentationRequest, examined: Sequence[Examined]) -> None:
+    """Step 8, for a request with transaction data: each was agreed to by one holder's signature, and nothing else was.
+
+    Which of the certificates that may carry it does so is the wallet's choice (OpenID4VP 1.0 section 5.1).
+    """
+    wanted = () if request.online is None else request.online.transaction_data
+    if not wanted:
+        return
+
+    def agreed() -> bool:
+        left: list[tuple[str, str, str | None]] = []
+        for one in examined:
+            binding = None if one.opened is None else one.opened.key_binding
+            alg = getattr(binding, "transaction_alg", None)
+            hashes = getattr(binding, "transaction_hashes", ())
+            left += [(one.query_id.partition("[")[0], value, alg) for value in hashes]
+        for data in wanted:
+            alg = data.hash_alg if data.named else None
+            found = [one for one in left if one[0] in data.credential_ids and one[1] == data.digest()]
+            found = [one for one in found if one[2] == alg or (alg is None and one[2] == data.hash_alg)]
+            if len(found) != 1:
+                raise RefusedError(ReasonCode.TRANSACTION_DATA, "kb.payload", "not agreed to, or more than once")
+            left.remove(found[0])
+        if left:
+            raise RefusedError(ReasonCode.TRANSACTION_DATA, "kb.payload", "something was agreed to that was not asked")
+        return True
+
+    ledger.run("transaction_data", agreed, needs=[(one.query_id, "key_binding") for one in examined])
+
+
 def _candidate(one: Examined) -> Candidate:
     assert one.opened is not None
     assert one.type is not None  # the check "type" passed
@@ -53,6 +84,7 @@ def _candidate(one: Examined) -> Candidate:
         claims=one.opened.claims,
         holder_bound=one.opened.key_binding is not None,
         disclosed=tuple(one.opened.disclosures),
+        reads=query_reader(one.format, one.type, one.opened.claims),
     )
 
 

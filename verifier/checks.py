@@ -1,8 +1,8 @@
 """The checks of one presented certificate, as a numbered list (design section 2).
 
  1  parse: the bytes are what their format says, within limits (RFC 9901 4; SD-CWT 4)
- 2  format: algorithm, type and critical headers are on our list (RFC 8725 3.1, 3.11)
- 3  type: the catalogue knows the type; issuer: chain or key leads to an anchor that may sign this type
+ 2  format: algorithm, type and critical headers are on our list, the algorithm on the policy's (RFC 8725 3.1, 3.11)
+ 3  type: the catalogue knows the type, in this format; issuer: chain or key leads to an anchor that may sign this type
  4  signature: the issuer signed these bytes (RFC 7515 5.2; RFC 9052 4.4)
  5  digests: every disclosure matches one digest, none is left over (RFC 9901 7.1; SD-CWT 7)
  6  validity: nbf, iat and exp, with 60 s for clocks (RFC 7519 4.1)
@@ -21,18 +21,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vcred.catalog.age import kst_date
+from vcred.credential import status_entries
 from vcred.errors import MalformedError, RefusedError
+from vcred.formats.known import may_be_in
+from vcred.formats.paper import PAPER_FORMAT
 from vcred.freshness import Freshness, FreshnessState, Limit, LimitRule, Subject, trust_freshness
 from vcred.policy import HolderBinding, PresentedCertificate
 from vcred.presentation import Challenge
 from vcred.reasons import Reason, ReasonCode
+from verifier._formats import open_presented
 from verifier.result import CertificateResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from vcred.catalog import CertificateType
-    from vcred.credential import KeyBinding, Opened
+    from vcred.credential import KeyBinding, Opened, StatusEntry
     from vcred.formats.base import CredentialFormat
     from vcred.policy import VerificationPolicy
     from vcred.presentation import Presentation, PresentationRequest, Presented
@@ -217,14 +221,16 @@ def _open(session: Session, ledger: Ledger, found: Examined, presented: Presente
     try:
         if form is None:
             raise RefusedError(ReasonCode.FORMAT_NOT_ACCEPTED, "", "this format is not read here")
-        found.opened = form.open(presented.raw)
+        opened = open_presented(form, presented, session.request, now=session.now)
+        session.policy.check_algorithm(opened.alg)
+        found.opened = opened
     except RefusedError as error:
+        reason = _misnamed(presented, session.formats) or Reason(error.code, error.path, error.detail)
         failed = "parse" if isinstance(error, MalformedError) else "format"
-        if error.code in _FORMAT_CODES:
+        if reason.code in _FORMAT_CODES:
             failed = "format"
-        elif error.code in _DIGEST_CODES:
+        elif reason.code in _DIGEST_CODES:
             failed = "digests"
-        reason = Reason(error.code, error.path, error.detail)
         for name in names:
             if name == failed:
                 ledger.refuse(name, (reason,), certificate=found.query_id)
@@ -235,11 +241,35 @@ def _open(session: Session, ledger: Ledger, found: Examined, presented: Presente
         ledger.pass_(name, certificate=found.query_id)
 
 
+def _misnamed(presented: Presented, formats: Mapping[str, CredentialFormat]) -> Reason | None:
+    """That the bytes are in another format than the one they were sent as, where that is why they were refused.
+
+    Whoever sends them names the format, and is not believed: no bytes open in two formats, so the named one's own
+    parser is the first look at them, and ``detect`` says what they are instead.
+    """
+    from vcred.formats.detect import detect  # noqa: PLC0415 - only where something is wrong
+
+    if presented.format not in formats:
+        return None
+    try:
+        found = detect(presented.raw)
+    except MalformedError:
+        return None
+    if found == presented.format:
+        return None
+    return Reason(ReasonCode.FORMAT, "", f"sent as {presented.format}, but it is {found}")
+
+
 def _type(session: Session, opened: Opened | None) -> CertificateType:
     assert opened is not None
     kind = session.trust.catalog.by_vct(opened.vct)
     if kind is None:
         raise RefusedError(ReasonCode.VCT, "vct", "the trust bundle has no such certificate type")
+    # Paper is a way to carry a certificate: whether it will do is the policy's holder_binding.
+    if opened.format != PAPER_FORMAT and not may_be_in(kind, opened.format):
+        raise RefusedError(ReasonCode.FORMAT_NOT_ACCEPTED, "", f"{kind.code} is not issued in this format")
+    if session.policy.formats and opened.format not in (*session.policy.formats, PAPER_FORMAT):
+        raise RefusedError(ReasonCode.FORMAT_NOT_ACCEPTED, "", f"policy {session.policy.id} does not take this format")
     return kind
 
 
@@ -290,28 +320,41 @@ def _issued_on(opened: Opened, issued_at: int) -> dt.date:
 
 
 def _status(session: Session, opened: Opened | None, found: Examined) -> None:
-    """Notes the list's age, which a clerk wants to know above all when the list is refused."""
-    from vcred.status import check_status, status_freshness  # noqa: PLC0415 - loaded when a list is asked for
+    """Notes the age of the oldest list, which a clerk wants to know above all when a list is refused."""
+    from vcred.status import check_every, check_status, status_freshness  # noqa: PLC0415 - loaded when asked for
 
     assert opened is not None
     assert found.type is not None
-    if opened.status is None:
+    if not status_entries(opened.status):
         found.status = _status_state(found, FreshnessState.NONE)
         if session.policy.status.required:
             raise RefusedError(ReasonCode.STATUS_MISSING, "status")
         return
-    found.status = _status_state(found, FreshnessState.UNSEEN)
-    snapshot = session.trust.status_list(opened.status.uri)
-    problem = None if snapshot is not None else session.trust.status_problem(opened.status.uri)
-    if problem is not None:
-        raise RefusedError(problem.code, problem.path, problem.detail)
     limits = (
         Limit(age=session.policy.status.max_age, rule=LimitRule.POLICY, source=session.policy.id),
         Limit(age=found.type.status.max_age, rule=LimitRule.TYPE, source=found.type.code),
     )
-    if snapshot is not None:
-        found.status = status_freshness(snapshot, limits=limits, certificate=found.query_id, at=session.at)
-    check_status(opened.status, snapshot, max_age=min(limit.age for limit in limits), at=session.at)
+    noted: list[Freshness] = []
+
+    def look_up(entry: StatusEntry) -> None:
+        noted.append(_status_state(found, FreshnessState.UNSEEN))
+        snapshot = session.trust.status_list(entry.uri)
+        problem = None if snapshot is not None else session.trust.status_problem(entry.uri)
+        if problem is not None:
+            raise RefusedError(problem.code, problem.path, problem.detail)
+        if snapshot is not None:
+            noted[-1] = status_freshness(snapshot, limits=limits, certificate=found.query_id, at=session.at)
+        check_status(entry, snapshot, max_age=min(limit.age for limit in limits), at=session.at)
+
+    try:
+        check_every(opened.status, look_up)
+    finally:
+        found.status = min(noted, key=_worst_first)
+
+
+def _worst_first(one: Freshness) -> tuple[int, dt.timedelta]:
+    order = (FreshnessState.UNSEEN, FreshnessState.UNKNOWN, FreshnessState.STALE, FreshnessState.GOOD)
+    return order.index(one.state), -(one.age or dt.timedelta(0))
 
 
 def _status_state(found: Examined, state: FreshnessState) -> Freshness:
@@ -355,9 +398,9 @@ def _binding(opened: Opened | None) -> KeyBinding:
 
 
 def _audience(session: Session, opened: Opened | None) -> bool:
-    """``aud`` is our whole client identifier, letter for letter (KB-03)."""
+    """``aud`` is our whole client identifier, letter for letter (KB-03), or the origin of our page in a browser."""
     assert session.request is not None
-    if _binding(opened).audience != session.request.client_id:
+    if _binding(opened).audience != session.request.audience:
         raise RefusedError(ReasonCode.AUD, "aud", "made for somebody else")
     return True
 

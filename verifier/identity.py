@@ -22,13 +22,15 @@ __all__ = ["ReaderIdentity"]
 class ReaderIdentity:
     """A reader: X.509 chain (DER, leaf first, without the root) and the signer of the leaf's key.
 
-    ``client_id`` is what wallets bind their answers to. Raises ``SigningError`` when chain and signer
+    ``client_id`` is what wallets bind their answers to; online, ``client_ids`` has the others that they may be given,
+    one for each of ``dns_names``. Raises ``SigningError`` when chain and signer
     do not belong together or the leaf is no reader certificate.
     """
 
     chain: tuple[bytes, ...] = field(repr=False)
     signer: Signer = field(repr=False)
     client_id: str = field(init=False)
+    dns_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         from vcred.trust import Purpose  # noqa: PLC0415 - X.509 is loaded when an identity is made, not on import
@@ -45,6 +47,12 @@ class ReaderIdentity:
             raise SigningError("the signer's key is not the one in the reader certificate")
         digest = base64.urlsafe_b64encode(hashlib.sha256(self.chain[0]).digest()).rstrip(b"=").decode()
         object.__setattr__(self, "client_id", f"x509_hash:{digest}")
+        object.__setattr__(self, "dns_names", leaf.dns_names)
+
+    @property
+    def client_ids(self) -> tuple[str, ...]:
+        """Everything this reader may be called."""
+        return (self.client_id, *(f"x509_san_dns:{name}" for name in self.dns_names))
 
     @classmethod
     def load(cls, path: str | Path, *, signer: Signer) -> Self:

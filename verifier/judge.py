@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,25 +16,39 @@ from vcred.errors import RefusedError
 from vcred.formats._wire import epoch
 from vcred.policy import VerificationPolicy, slot_of
 from vcred.presentation import Challenge, Presentation, PresentationRequest, Presented
+from vcred.qr.message import ENVELOPE_TAG
 from vcred.reasons import Reason, ReasonCode
 from verifier._ledger import Ledger
-from verifier._together import check_policy, check_query, disclosed
+from verifier._together import check_policy, check_query, check_transaction, disclosed
 from verifier.checks import BOUND, ISSUED, Examined, Session, check_trust_age, examine, freshness_of
 from verifier.result import Assurance, Check, CheckStatus, VerificationResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from vcred.credential import StatusReference
+    from vcred.credential import Status
     from vcred.formats.base import CredentialFormat
     from vcred.qr import Message
     from vcred.trust import TrustBundle
     from verifier.requests import OpenRequest, RequestStore
 
-__all__ = ["Judgement", "Known", "Remembered", "SignedBy", "judge", "judge_paper", "request_key"]
+__all__ = [
+    "Judgement",
+    "Known",
+    "Remembered",
+    "SignedBy",
+    "check_time",
+    "judge",
+    "judge_paper",
+    "policy_of",
+    "replayed",
+    "request_key",
+]
 
 _GLOBAL = ("answer", "bundle", "clock", "trust_age", "request", "replay", "query", "policy")
 _PAPER = "vcred-paper"
+_ENVELOPE = (b"", bytes((ENVELOPE_TAG,)))
+_REPLAYED = Reason(ReasonCode.REPLAY, "", "this answer has been shown before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +74,7 @@ class SignedBy:
     kid: bytes
     issued_at: int
     x5c: tuple[bytes, ...] = field(repr=False)
-    status: StatusReference | None = field(repr=False)
+    status: Status | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +123,7 @@ class Remembered:
 
 
 def judge(
-    answer: Presentation | Message | bytes,
+    answer: Presentation | Message | bytes | Sequence[bytes],
     *,
     request: PresentationRequest,
     trust: TrustBundle,
@@ -124,18 +138,18 @@ def judge(
     """
     now = epoch(at)
     ledger = Ledger()
-    presentation = ledger.run("answer", lambda: _parsed(answer))
-    last_seen = _check_time(trust, requests, ledger, at, observe)
+    presentation = ledger.run("answer", lambda: _parsed(answer, request, formats, trust))
+    last_seen = check_time(trust, requests, ledger, at, observe)
     record = ledger.run("request", lambda: _open_request(requests, request, now), needs=(("", "clock"),))
     kept = requests.get(request_key(request)) if record is None else record
-    policy = None if kept is None else _policy(kept.policy)
+    policy = None if kept is None else policy_of(kept.policy)
     assurance = Assurance.CHALLENGED if isinstance(request.freshness, Challenge) else Assurance.UNCHALLENGED
     examined: list[Examined] = []
     first_use = None
     if presentation is not None and record is not None:
         session = Session(
             trust=trust,
-            policy=_policy(record.policy),
+            policy=policy_of(record.policy),
             formats=formats,
             request=request,
             presentation=presentation,
@@ -146,6 +160,7 @@ def judge(
         examined = [
             examine(session, ledger, name, slot_of(name), one) for name, one in _named(request, presentation).items()
         ]
+        check_transaction(ledger, request, examined)
         first_use = _check_replay(session, requests, ledger, examined)
         check_query(ledger, request, presentation, examined)
         check_policy(session, ledger, examined, record.reference_date)
@@ -189,7 +204,7 @@ def judge_paper(
 ) -> Judgement:
     """The same for a paper document, which answers no request."""
     ledger = Ledger()
-    last_seen = _check_time(trust, requests, ledger, at, observe)
+    last_seen = check_time(trust, requests, ledger, at, observe)
     session = Session(
         trust=trust, policy=policy, formats=formats, request=None, presentation=None, at=at, now=epoch(at)
     )
@@ -222,12 +237,20 @@ def judge_paper(
     )
 
 
+def replayed(result: VerificationResult) -> VerificationResult:
+    """The verdict that the same answer gets when it has been shown before: no other check depends on it."""
+    ledger = Ledger()
+    ledger.refuse("replay", (_REPLAYED,))
+    checks = (ledger.checks[0] if one.name == "replay" and not one.certificate else one for one in result.checks)
+    return replace(result, checks=tuple(checks))
+
+
 def request_key(request: PresentationRequest) -> bytes:
     """What a request is kept under: the hash of its bytes."""
     return hashlib.sha256(request.raw).digest()
 
 
-def _check_time(
+def check_time(
     trust: TrustBundle, requests: RequestStore, ledger: Ledger, at: dt.datetime, observe: Callable[[], None] | None
 ) -> int | None:
     """The bundle may be used, by a clock that can be right. A wrong clock blocks everything about time.
@@ -284,7 +307,7 @@ def _check_replay(
             until = session.now + int(request.freshness.age.total_seconds()) * 2 + 2
             fresh.append(requests.remember(answers, until=until, now=session.now))
         if not fresh[0]:
-            raise RefusedError(ReasonCode.REPLAY, "", "this answer has been shown before")
+            raise RefusedError(_REPLAYED.code, _REPLAYED.path, _REPLAYED.detail)
         return True
 
     ledger.run("replay", used_once, needs=needs)
@@ -295,6 +318,8 @@ def _required(
     request: PresentationRequest, presentation: Presentation | None, examined: Sequence[Examined]
 ) -> frozenset[tuple[str, str]]:
     required = {("", name) for name in _GLOBAL}
+    if request.online is not None and request.online.transaction_data:
+        required.add(("", "transaction_data"))
     for name in {} if presentation is None else _named(request, presentation):
         bearer = any(one.query_id == name and one.bearer for one in examined)
         required |= {(name, check) for check in (ISSUED if bearer else ISSUED + BOUND)}
@@ -342,12 +367,24 @@ def _named(request: PresentationRequest, presentation: Presentation) -> dict[str
     return named
 
 
-def _parsed(answer: Presentation | Message | bytes) -> Presentation:
-    return answer if isinstance(answer, Presentation) else Presentation.parse(answer)
+def _parsed(
+    answer: Presentation | Message | bytes | Sequence[bytes],
+    request: PresentationRequest,
+    formats: Mapping[str, CredentialFormat],
+    trust: TrustBundle,
+) -> Presentation:
+    if isinstance(answer, Presentation):
+        return answer
+    if isinstance(answer, (list, tuple)) or (isinstance(answer, bytes) and answer[:1] not in _ENVELOPE):
+        from verifier._answers import answer_of  # noqa: PLC0415 - answers over QR come in an envelope
+
+        return answer_of([answer] if isinstance(answer, bytes) else answer, request, formats, trust.catalog)
+    return Presentation.parse(answer)  # type: ignore[arg-type]  # a sequence went the other way
 
 
 @lru_cache(maxsize=64)
-def _policy(source: str) -> VerificationPolicy:
+def policy_of(source: str) -> VerificationPolicy:
+    """The policy in the TOML that a request was kept with, read once."""
     return VerificationPolicy.load(source)
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from vcred import policy as _policy
 from vcred.errors import PolicyError
-from vcred.policy import HolderBinding, RrnLevel
+from vcred.policy import HolderBinding, PostQuantum, RrnLevel
 
 if TYPE_CHECKING:
     from vcred.catalog import Catalog
 
-__all__ = ["HolderBinding", "RrnLevel", "VerificationPolicy", "lint_presets", "preset_ids"]
+__all__ = ["HolderBinding", "PostQuantum", "RrnLevel", "VerificationPolicy", "lint_presets", "preset_ids"]
 
 
 class VerificationPolicy(_policy.VerificationPolicy):

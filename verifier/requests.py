@@ -25,12 +25,17 @@ __all__ = ["MemoryRequestStore", "OpenRequest", "RequestStore", "SqliteRequestSt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
-    """A request this verifier made: the hash of its bytes, the policy's TOML, and when it ends (seconds)."""
+    """A request this verifier made: the hash of its bytes, the policy's TOML, and when it ends (seconds).
+
+    ``response_key`` is the private key (PKCS #8) that its answer is encrypted to, for online requests: fresh for each,
+    and of no use once this one has ended.
+    """
 
     key: bytes
     policy: str = field(repr=False)
     reference_date: date | None
     expires_at: int
+    response_key: bytes | None = field(default=None, repr=False)
 
 
 @runtime_checkable
@@ -111,7 +116,8 @@ _KEPT = 600
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
-  key BLOB PRIMARY KEY, policy TEXT NOT NULL, reference_date TEXT, expires_at INTEGER NOT NULL, used INTEGER NOT NULL
+  key BLOB PRIMARY KEY, policy TEXT NOT NULL, reference_date TEXT, expires_at INTEGER NOT NULL, used INTEGER NOT NULL,
+  response_key BLOB
 ) STRICT;
 CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), last_seen INTEGER NOT NULL) STRICT;
@@ -132,6 +138,9 @@ class SqliteRequestStore:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+        with self._transaction() as db:
+            if not any(row[1] == "response_key" for row in db.execute("PRAGMA table_info(requests)")):
+                db.execute("ALTER TABLE requests ADD COLUMN response_key BLOB")
 
     def close(self) -> None:
         """Close the file."""
@@ -149,18 +158,22 @@ class SqliteRequestStore:
         with self._transaction() as db:
             db.execute("DELETE FROM requests WHERE expires_at < ?", (now - _KEPT,))
             db.execute(
-                "INSERT INTO requests VALUES (?, ?, ?, ?, 0)", (request.key, request.policy, day, request.expires_at)
+                "INSERT INTO requests VALUES (?, ?, ?, ?, 0, ?)",
+                (request.key, request.policy, day, request.expires_at, request.response_key),
             )
 
     def get(self, key: bytes) -> OpenRequest | None:
         """See ``RequestStore``."""
         with self._transaction() as db:
-            row = db.execute("SELECT policy, reference_date, expires_at FROM requests WHERE key = ?", (key,)).fetchone()
+            names = "policy, reference_date, expires_at, response_key"
+            row = db.execute(f"SELECT {names} FROM requests WHERE key = ?", (key,)).fetchone()  # noqa: S608 - ours
         if row is None:
             return None
-        policy, day, expires_at = row
+        policy, day, expires_at, response_key = row
         reference = None if day is None else date.fromisoformat(day)
-        return OpenRequest(key=key, policy=policy, reference_date=reference, expires_at=expires_at)
+        return OpenRequest(
+            key=key, policy=policy, reference_date=reference, expires_at=expires_at, response_key=response_key
+        )
 
     def use(self, key: bytes) -> bool:
         """See ``RequestStore``."""
@@ -187,7 +200,7 @@ class SqliteRequestStore:
         """See ``RequestStore``."""
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO clock VALUES (1, ?)", (now,))
-            db.execute("UPDATE clock SET last_seen = max(last_seen, ?)", (now,))
+            db.execute("UPDATE clock SET last_seen = ? WHERE last_seen < ?", (now, now))  # else nothing to sync
 
     def forget_time(self, now: int) -> None:
         """Set the last seen time to ``now``, backwards as well (``vcred.trust.seen.forget_time`` says when)."""

@@ -19,13 +19,15 @@ from verifier.requests import MemoryRequestStore, OpenRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from vcred.formats.base import CredentialFormat
+    from vcred.oid4vp import ResponseMode, WalletError
     from vcred.policy import VerificationPolicy as AnyPolicy
     from vcred.presentation import Freshness, Presentation
     from vcred.qr import Message
     from vcred.receipt import Receipt
-    from vcred.trust import TrustBundle
+    from vcred.trust import Names, TrustBundle
     from verifier.identity import ReaderIdentity
     from verifier.judge import Judgement
     from verifier.requests import RequestStore
@@ -82,6 +84,19 @@ class Verifier:
         """What wallets bind their answers to."""
         return self._identity.client_id
 
+    @property
+    def client_ids(self) -> tuple[str, ...]:
+        """Everything this verifier may be called online, ``client_id`` first."""
+        return self._identity.client_ids
+
+    @property
+    def registered_names(self) -> Names | None:
+        """What the trust bundle calls this reader; ``None`` when it does not list it."""
+        from vcred.trust.x509 import x509_hash  # noqa: PLC0415 - X.509 is loaded where a certificate is looked at
+
+        mine = (one for one in self._trust.readers if f"x509_hash:{x509_hash(one.certificate)}" == self.client_id)
+        return next((one.names for one in mine), None)
+
     def request(
         self,
         policy: AnyPolicy,
@@ -89,26 +104,21 @@ class Verifier:
         freshness: Freshness,
         at: dt.datetime,
         reference_date: dt.date | None = None,
-        formats: Sequence[str] = ("sd-cwt",),
+        formats: Sequence[str] | None = None,
         lang: str = "ko",
     ) -> PresentationRequest:
         """A signed request for what ``policy`` demands. It is stored before it is returned.
 
         ``freshness`` is ``Challenge()``, or ``MaxAge(age)`` if the policy takes one-way answers that old.
+        ``formats`` are by default those of the policy, or SD-CWT where it names none.
         ``lang`` chooses the language of the purpose that wallets show. Raises ``PolicyError`` for a policy
-        that does not fit the catalogue, ``ValueError`` for a freshness or reference date that does not fit
+        that does not fit the catalogue, ``ValueError`` for a freshness, reference date or format that does not fit
         the policy, ``SigningError``, ``StoreError``.
         """
-        _check_freshness(policy, freshness)
-        if not policy.source:
-            raise ValueError("a policy is made by VerificationPolicy.load")
-        if policy.needs_reference_date != (reference_date is not None):
-            raise ValueError(f"policy {policy.id} takes a reference date: {policy.needs_reference_date}")
-        for mistake in lint(policy, self._trust.catalog):
-            raise mistake
+        self._check_policy(policy, freshness, reference_date)
         challenge = isinstance(freshness, Challenge)
         request = sign_request(
-            compile_policy(policy, self._trust.catalog, formats),
+            compile_policy(policy, self._trust.catalog, policy.formats_asked(formats)),
             client_id=self.client_id,
             freshness=freshness,
             nonce=secrets.token_bytes(16) if challenge else None,
@@ -131,10 +141,106 @@ class Verifier:
         )
         return request
 
+    def online_request(
+        self,
+        policy: AnyPolicy,
+        *,
+        mode: ResponseMode,
+        at: dt.datetime,
+        response_uri: str | None = None,
+        origin: str | None = None,
+        client_id: str | None = None,
+        reference_date: dt.date | None = None,
+        formats: Sequence[str] | None = None,
+        transaction_data: Sequence[Mapping[str, str]] = (),
+        verifier_info: Sequence[Mapping[str, Any]] = (),
+        lang: str = "ko",
+        lifetime: dt.timedelta = CHALLENGE_LIFETIME,
+        plain_http: bool = False,
+    ) -> PresentationRequest:
+        """The same as an online request of OpenID4VP 1.0, always with a challenge. It is stored before it is returned.
+
+        The answer is posted to ``response_uri``, or comes through a browser from the page at ``origin``, as ``mode``
+        says; where it is encrypted, the key is fresh and kept with the open request. ``client_id`` is one of the
+        reader's, by default that of HAIP 1.0 (``x509_hash:``). ``formats`` are by default those of the policy, or
+        ``dc+sd-jwt``. ``transaction_data`` is what the holder is to agree to (``type`` and the members of the type).
+
+        Raises as ``request`` does, and ``ValueError`` and ``RefusedError`` for what no wallet would answer.
+        """
+        from verifier.online import make_request  # noqa: PLC0415 - only services ask online
+
+        self._check_policy(policy, Challenge(), reference_date)
+        request, key = make_request(
+            policy,
+            self._trust,
+            self._identity,
+            client_id=self.client_id if client_id is None else client_id,
+            mode=mode,
+            response_uri=response_uri,
+            origin=origin,
+            formats=formats,
+            transaction_data=transaction_data,
+            verifier_info=verifier_info,
+            lang=lang,
+            at=at,
+            lifetime=lifetime,
+            plain_http=plain_http,
+        )
+        self._requests.put(
+            OpenRequest(
+                key=request_key(request),
+                policy=policy.source,
+                reference_date=reference_date,
+                expires_at=request.expires_at,
+                response_key=key,
+            ),
+            now=epoch(at),
+        )
+        return request
+
+    def check_online(
+        self,
+        policy: AnyPolicy,
+        *,
+        reference_date: dt.date | None,
+        formats: Sequence[str] | None,
+        transaction_data: Sequence[Mapping[str, str]],
+    ) -> None:
+        """Raises what ``online_request`` would raise for these, without making a request."""
+        from verifier.online import plan_request  # noqa: PLC0415 - only services ask online
+
+        self._check_policy(policy, Challenge(), reference_date)
+        plan_request(policy, self._trust, formats=formats, transaction_data=transaction_data)
+
+    def read(
+        self, answer: bytes | Mapping[str, Any], *, request: PresentationRequest, at: dt.datetime
+    ) -> Presentation | WalletError:
+        """What a wallet answered to an online request: a posted form, or the object that a page got from its browser.
+
+        Verifies nothing: that is ``verify``. Raises ``RefusedError`` for what is no answer to this very request, was
+        encrypted to another key or under an ephemeral key that was seen before, ``StoreError``.
+        """
+        from verifier.online import read_online  # noqa: PLC0415 - only services ask online
+
+        return read_online(answer, request=request, requests=self._requests, at=at)
+
+    def renew(self, request: PresentationRequest, *, wallet_nonce: str) -> bytes:
+        """The request object of an online request with a wallet's nonce in it. Raises ``SigningError``."""
+        from vcred.oid4vp import with_wallet_nonce  # noqa: PLC0415 - only services ask online
+
+        return with_wallet_nonce(request, wallet_nonce, self._identity.signer)
+
     def verify(
-        self, answer: Presentation | Message | bytes, *, request: PresentationRequest, at: dt.datetime
+        self,
+        answer: Presentation | Message | bytes | Sequence[bytes],
+        *,
+        request: PresentationRequest,
+        at: dt.datetime,
     ) -> VerificationResult:
         """Decide about ``answer`` to ``request``. Every check whose needs are met is made, and is in the result.
+
+        Bytes are an answer of the QR profile, or a presentation in any format that is read here, as other people's
+        wallets send it; a sequence is several of these.
 
         What is wrong with the answer is in the result. Raises ``TypeError`` without a request, ``ValueError``
         for somebody else's request or a naive ``at``, ``StoreError`` when the request store or the evidence cannot
@@ -142,7 +248,7 @@ class Verifier:
         """
         if not isinstance(request, PresentationRequest):
             raise TypeError("an answer is verified against the request it answers")
-        if request.client_id != self.client_id:
+        if request.client_id not in self._identity.client_ids:
             raise ValueError("this request was made by another verifier")
         trust = self._trust  # one bundle a verdict, whatever another thread assigns meanwhile
         return self._recorded(
@@ -200,6 +306,15 @@ class Verifier:
             at=at,
             signer=self._identity.signer,
         )
+
+    def _check_policy(self, policy: AnyPolicy, freshness: Freshness, reference_date: dt.date | None) -> None:
+        _check_freshness(policy, freshness)
+        if not policy.source:
+            raise ValueError("a policy is made by VerificationPolicy.load")
+        if policy.needs_reference_date != (reference_date is not None):
+            raise ValueError(f"policy {policy.id} takes a reference date: {policy.needs_reference_date}")
+        for mistake in lint(policy, self._trust.catalog):
+            raise mistake
 
     def _registered(self, at: dt.datetime) -> bool:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from vcred.formats.known import Formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from vcred.catalog import Catalog
     from vcred.formats.base import CredentialFormat
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["built_in"]
 
 
-def built_in(catalog: Catalog) -> Mapping[str, CredentialFormat]:
-    """By format id."""
-    return Formats(catalog)
+def built_in(
+    catalog: Catalog, more: Mapping[str, Callable[[], CredentialFormat]] | None = None
+) -> Mapping[str, CredentialFormat]:
+    """By format id, with ``more`` that the application names."""
+    return Formats(catalog, more)

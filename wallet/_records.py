@@ -1,4 +1,5 @@
-"""What a wallet writes into its store, as CBOR: certificates, their copies, keys waiting for a delivery, history.
+"""What a wallet writes into its store, as CBOR: certificates, their copies, keys waiting for a delivery, history, and
+what is under way with an issuer online.
 
 A certificate is one act of issue. A copy is one holder key with the credentials bound to it, one per format; with a
 batch, each copy is shown once. A copy's id starts with its certificate's, so that the copies of one are found without
@@ -25,10 +26,12 @@ __all__ = [
     "COPIES",
     "HISTORY",
     "PENDING",
+    "SESSIONS",
     "CertificateRecord",
     "CopyRecord",
     "HistoryRecord",
     "PendingRecord",
+    "SessionRecord",
     "copies_of",
     "copy_ids",
     "damaged",
@@ -38,7 +41,7 @@ __all__ = [
     "save",
 ]
 
-CERTIFICATES, COPIES, PENDING, HISTORY = "certificates", "copies", "pending", "history"
+CERTIFICATES, COPIES, PENDING, HISTORY, SESSIONS = "certificates", "copies", "pending", "history", "sessions"
 _MAX_RECORD = 4 * 1024 * 1024
 _NO_TAGS: frozenset[int] = frozenset()
 
@@ -100,14 +103,36 @@ class HistoryRecord:
     reader: list[bytes] = field(default_factory=list, repr=False)
 
 
-Record = CertificateRecord | CopyRecord | PendingRecord | HistoryRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRecord:
+    """One authorization at an issuer online, from the holder's yes on: written before each request that it leads to.
+
+    ``grant`` is how tokens are obtained and empty once they are, ``tokens`` what was obtained, ``wants`` one entry for
+    each credential with its own keys and how far it is (``wallet.client._session`` says what is in these). ``dpop``
+    and ``instance`` are private keys, ``offer`` the digest of the offer it began with.
+    """
+
+    issuer: str
+    server: str | None
+    begun_at: int
+    client_id: str | None
+    offer: bytes
+    dpop: bytes = field(repr=False)
+    instance: bytes = field(repr=False)
+    grant: Mapping[str, Any] = field(repr=False)
+    tokens: Mapping[str, Any] = field(repr=False)
+    wants: list[Mapping[str, Any]] = field(repr=False)
+
+
+Record = CertificateRecord | CopyRecord | PendingRecord | HistoryRecord | SessionRecord
 _KINDS: dict[str, type[Any]] = {
     CERTIFICATES: CertificateRecord,
     COPIES: CopyRecord,
     PENDING: PendingRecord,
     HISTORY: HistoryRecord,
+    SESSIONS: SessionRecord,
 }
-_T = TypeVar("_T", CertificateRecord, CopyRecord, PendingRecord, HistoryRecord)
+_T = TypeVar("_T", CertificateRecord, CopyRecord, PendingRecord, HistoryRecord, SessionRecord)
 
 
 def new_id() -> str:

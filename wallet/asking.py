@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vcred.errors import PolicyError, RefusedError
 from vcred.formats._wire import epoch
+from vcred.formats.known import spelling_of
 from vcred.policy import RrnLevel, VerificationPolicy, compile_policy, slot_of
 from vcred.policy.rrn import level_of
 from vcred.presentation import Challenge, MaxAge
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vcred.catalog import Catalog, CertificateType
     from vcred.claims import ClaimPath
     from vcred.dcql import CredentialQuery, DcqlQuery
+    from vcred.oid4vp.online import Online
     from vcred.presentation import PresentationRequest
     from vcred.trust import TrustBundle
 
@@ -53,6 +55,7 @@ class Ask:
     retention: str | None
     reasons: tuple[Reason, ...]
     blocked: tuple[Reason, ...]
+    online: Online | None = None
 
 
 def judge(request: PresentationRequest, trust: TrustBundle, *, at: datetime) -> Ask:
@@ -62,10 +65,8 @@ def judge(request: PresentationRequest, trust: TrustBundle, *, at: datetime) -> 
     """
     one_way = isinstance(request.freshness, MaxAge)
     until = _until(request, epoch(at))
-    reader = trust.resolve_reader(client_id=request.client_id, x5c=request.x5c, at=at)
-    request.verify_by(reader.key)
+    registered, names, policies = _who(request, trust, at=at)
     reasons: tuple[Reason, ...] = ()
-    registered, names = reader.registered, reader.names
     try:
         trust.check_time(at)
     except RefusedError as error:
@@ -84,14 +85,26 @@ def judge(request: PresentationRequest, trust: TrustBundle, *, at: datetime) -> 
         purpose=shown(request.purpose),
         retention=None if request.retention is None else shown(request.retention),
         reasons=reasons,
-        blocked=over_asking(
-            request.query, policy=policy, asker=asker, registered_for=reader.policies, catalog=trust.catalog
-        ),
+        blocked=over_asking(request.query, policy=policy, asker=asker, registered_for=policies, catalog=trust.catalog),
+        online=request.online,
     )
 
 
+def _who(request: PresentationRequest, trust: TrustBundle, *, at: datetime) -> tuple[bool, Names, Collection[str]]:
+    """Whether who signed ``request`` is registered, their names, and the policies they are registered for.
+
+    A page that asks through a browser without a signature is nobody but its origin.
+    """
+    if request.jws is None and request.online is not None and request.online.origin is not None:
+        page = shown(request.online.origin)
+        return False, Names(ko=page, en=page), ()
+    reader = trust.resolve_reader(client_id=request.client_id, x5c=request.x5c, at=at)
+    request.verify_by(reader.key)
+    return reader.registered, reader.names, reader.policies
+
+
 def without_screen(
-    policy_id: str, *, client_id: str, trust: TrustBundle, formats: Sequence[str], lang: str, at: datetime
+    policy_id: str, *, client_id: str, trust: TrustBundle, formats: Sequence[str] | None, lang: str, at: datetime
 ) -> Ask:
     """The same for a receiver that shows nothing: its policy and its place in the trust bundle are the request.
 
@@ -107,7 +120,7 @@ def without_screen(
         raise RefusedError(ReasonCode.READER_UNTRUSTED, "client_id", "not registered for this policy")
     return Ask(
         asker=Asker(client_id=client_id, registered=reader.registered, names=reader.names),
-        query=compile_policy(policy, trust.catalog, formats),
+        query=compile_policy(policy, trust.catalog, policy.formats_asked(formats)),
         policy=policy,
         policy_id=policy_id,
         nonce=None,
@@ -155,9 +168,8 @@ def over_asking(
     if policy is not None and asker.registered and policy.id not in registered_for:
         found.append(_too_much("vcred_policy", "not registered for this policy"))
     for wanted in query.credentials:
-        for vct in [vct for one in wanted.types or () for vct in one]:
-            kind = catalog.by_vct(vct)
-            if kind is not None:
+        for name in [name for one in wanted.types or () for name in one]:
+            for kind in catalog.called(name):
                 found += _of_type(wanted, kind, policy, asker)
     return tuple(dict.fromkeys(found))
 
@@ -173,11 +185,13 @@ def _of_type(
             yield _too_much(wanted.id, "the policy does not ask for this certificate")
             return
         allowed = accepted.asked + accepted.optional
+    spelling = spelling_of(wanted.format, kind)
     for claim in wanted.claims or ():
-        where = f"{wanted.id}.{claim.path}"
-        if policy is not None and not any(one.contains(claim.path) for one in allowed):
+        path = claim.path if spelling is None else spelling.claim(claim.path)
+        where = f"{wanted.id}.{path}"
+        if policy is not None and not any(one.contains(path) for one in allowed):
             yield _too_much(where, "the policy does not ask for this claim")
-        elif not _may_see(level_of(kind, claim.path), policy, asker):
+        elif not _may_see(level_of(kind, path), policy, asker):
             yield _too_much(where, "of a registration number, without a law that lets this requester ask")
 
 

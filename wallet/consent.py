@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from vcred.claims import ClaimPath
     from vcred.dcql import DcqlQuery
+    from vcred.oid4vp.online import Online
     from vcred.reasons import Reason
     from vcred.trust import Names
     from wallet.certificate import Certificate
 
 __all__ = [
+    "CARRIERS",
     "Asker",
     "Choice",
     "Consent",
@@ -35,6 +37,9 @@ __all__ = [
     "redeem",
     "shown",
 ]
+
+CARRIERS = ("dc+sd-jwt",)
+"""Formats in which this wallet signs transaction data with a presentation."""
 
 _CLIP = 300
 
@@ -164,6 +169,7 @@ class Plan:
     policy: str | None
     items: tuple[PlanItem, ...]
     reuse: bool
+    online: Online | None = None
 
 
 _APPROVED: WeakKeyDictionary[Consent, Plan] = WeakKeyDictionary()
@@ -230,6 +236,12 @@ class ConsentRequest:
     query: DcqlQuery = field(repr=False)
     nonce: bytes | None = field(repr=False)
     owner: object = field(repr=False)
+    online: Online | None = field(default=None, repr=False)
+
+    @property
+    def statements(self) -> tuple[Mapping[str, str], ...]:
+        """What the holder agrees to besides, in full: the members of each transaction data (OpenID4VP 1.0, 8.4)."""
+        return () if self.online is None else tuple(one.body for one in self.online.transaction_data)
 
     def approve(
         self,
@@ -257,6 +269,8 @@ class ConsentRequest:
             raise ConsentError("nothing is asked for")
         if not reuse and any(choice.spent for choice in chosen.values()):
             raise ConsentError("every copy has been shown once: renew the certificate, or agree to reuse")
+        if self.online is not None:
+            _check_carried(self.online, items)
         consent = object.__new__(Consent)
         _APPROVED[consent] = Plan(
             owner=self.owner,
@@ -269,6 +283,7 @@ class ConsentRequest:
             policy=self.policy,
             items=items,
             reuse=reuse,
+            online=self.online,
         )
         return consent
 
@@ -335,6 +350,13 @@ def _names(wanted: Disclosure | str, one: Disclosure) -> bool:
     if isinstance(wanted, str):
         return wanted in (str(one.path), f"{one.query}.{one.path}")
     return (wanted.query, wanted.path) == (one.query, one.path)
+
+
+def _check_carried(online: Online, items: Collection[PlanItem]) -> None:
+    """What is agreed to besides is signed with one of the credentials that it names, or there is no answer at all."""
+    carriers = {item.query for item in items if item.format in CARRIERS}
+    if not all(carriers.intersection(one.credential_ids) for one in online.transaction_data):
+        raise ConsentError("nothing that would be shown can carry what is to be agreed to")
 
 
 def _item(choice: Choice, extra: list[Disclosure]) -> PlanItem:

@@ -13,7 +13,8 @@ from vcred.catalog.age import kst_date
 from vcred.claims import ClaimPath
 from vcred.dcql import Candidate
 from vcred.errors import RefusedError
-from vcred.formats.known import type_names
+from vcred.formats._w3c_model import require_all
+from vcred.formats.known import LEGACY_FORMATS, query_reader, type_names
 from vcred.policy import PresentedCertificate
 from wallet._records import copies_of
 from wallet.certificate import CertificateState, list_certificates
@@ -61,15 +62,13 @@ class Held:
             types=type_names(self.form.id, vct=self.opened.vct, doctype=self.type.doctype),
             claims=self.opened.claims,
             holder_bound=self.opened.holder_key is not None,
+            reads=query_reader(self.form.id, self.type, self.opened.claims),
         )
 
     def seen(self, paths: Collection[ClaimPath]) -> PresentedCertificate:
         """What a verifier would see of ``paths``."""
         issued_at = self.certificate.issued_at
-        prepared = self.form.prepare_presentation(
-            self.opened, paths, audience="preview", nonce=bytes(16), issued_at=issued_at
-        )
-        visible = self.form.open(prepared.complete(bytes(64)))
+        visible = self._preview(paths, issued_at)
         return PresentedCertificate(
             code=self.type.code,
             type=self.type,
@@ -79,6 +78,16 @@ class Held:
             issued_on=_printed_date(visible.claims) or kst_date(dt.datetime.fromtimestamp(issued_at, dt.UTC)),
             format=self.form.id,
         )
+
+    def _preview(self, paths: Collection[ClaimPath], issued_at: int) -> Opened:
+        if self.form.id in LEGACY_FORMATS:
+            # Signed by a library that prepares nothing; it hides nothing either, so what is held is what is shown.
+            require_all(self.opened.claims, paths)
+            return self.opened
+        prepared = self.form.prepare_presentation(
+            self.opened, paths, audience="preview", nonce=bytes(16), issued_at=issued_at
+        )
+        return self.form.open(prepared.complete(bytes(64)))
 
     def selective(self, paths: Collection[ClaimPath]) -> frozenset[ClaimPath]:
         """Of ``paths`` those that the holder could keep back; the rest is in every presentation anyway."""

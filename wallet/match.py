@@ -14,7 +14,7 @@ from vcred.dcql import match
 from vcred.errors import RefusedError
 from vcred.policy import evaluate, slot_of
 from vcred.reasons import Reason, ReasonCode
-from vcred.status import check_status
+from vcred.status import check_every, check_status
 from wallet.certificate import CertificateState, list_certificates
 from wallet.consent import Choice, ConsentRequest, Missing
 from wallet.held import Held, hold
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from vcred.claims import ClaimPath
+    from vcred.credential import StatusEntry
     from vcred.dcql import DcqlQuery, Match, Matches
     from vcred.formats.base import CredentialFormat
     from vcred.policy import PresentedCertificate
@@ -86,6 +87,7 @@ def consider(
         query=ask.query,
         nonce=ask.nonce,
         owner=owner,
+        online=ask.online,
     )
 
 
@@ -149,18 +151,27 @@ def _optional(
 
 
 def _own(scene: _Scene, query: str, held: Held) -> list[Reason]:
-    """What is against a certificate whatever the policy: its own end, and what the bundle's status list says."""
+    """What is against a certificate whatever it shows: how it is signed, its own end, and what the bundle's status
+    list says.
+    """
     reasons = []
+    try:
+        if scene.ask.policy is not None:
+            scene.ask.policy.check_algorithm(held.opened.alg)
+    except RefusedError as error:
+        reasons.append(Reason(error.code, query, error.detail))
     if held.certificate.expired(scene.at):
         reasons.append(Reason(ReasonCode.EXPIRED, query, "the certificate's own validity has ended"))
-    status = held.opened.status
-    snapshot = None if status is None else scene.trust.status_list(status.uri)
-    if snapshot is not None:
-        try:
-            check_status(status, snapshot, max_age=_ANY_AGE, at=scene.at)
-        except RefusedError as error:
-            if error.code in _FINAL:
-                reasons.append(Reason(error.code, query, "by the status list in the trust bundle"))
+
+    def look_up(entry: StatusEntry) -> None:
+        if (snapshot := scene.trust.status_list(entry.uri)) is not None:
+            check_status(entry, snapshot, max_age=_ANY_AGE, at=scene.at)
+
+    try:
+        check_every(held.opened.status, look_up)
+    except RefusedError as error:
+        if error.code in _FINAL:
+            reasons.append(Reason(error.code, query, "by the status list in the trust bundle"))
     return reasons
 
 
@@ -219,15 +230,16 @@ def _missing(store: CredentialStore, scene: _Scene, matches: Matches) -> tuple[M
     }
     missing = []
     for query in matches.missing:
-        vcts = [vct for group in scene.ask.query[query].types or () for vct in group]
-        kinds = [kind for kind in map(scene.trust.catalog.by_vct, vcts) if kind is not None]
+        names = [name for group in scene.ask.query[query].types or () for name in group]
+        kinds = [kind for name in names for kind in scene.trust.catalog.called(name)]
+        vcts = {kind.vct for kind in kinds}
         why = {one for _, reasons in matches.failed[query] if "meta" not in reasons for one in reasons}
         missing.append(
             Missing(
                 query=query,
                 ko=" / ".join(kind.name("ko") for kind in kinds) or query,
                 en=" / ".join(kind.name("en") for kind in kinds) or query,
-                why=tuple(sorted(why | ({"reissue"} if away & set(vcts) else set()))),
+                why=tuple(sorted(why | ({"reissue"} if away & vcts else set()))),
             )
         )
     return tuple(missing)

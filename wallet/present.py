@@ -28,14 +28,17 @@ from wallet._records import (
     new_id,
     save,
 )
-from wallet.consent import redeem
+from wallet.consent import CARRIERS, redeem
 from wallet.store import Delete
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from vcred.credential import Opened, Prepared
     from vcred.formats.base import CredentialFormat
+    from vcred.oid4vp.online import Online
+    from vcred.oid4vp.transaction import TransactionData
     from wallet.consent import Consent, Plan, PlanItem
     from wallet.store import Change, CredentialStore
 
@@ -76,7 +79,7 @@ class Presenter:
             item.query: (
                 Presented(
                     format=item.format,
-                    raw=_signed(plan, item, copy, form=formats[item.format], nonce=nonce, now=now),
+                    raw=_signed(plan, item, copy, formats, nonce=nonce, now=now),
                 ),
             )
             for item, copy in zip(plan.items, copies, strict=True)
@@ -140,18 +143,57 @@ class Presenter:
 
 
 def _signed(
-    plan: Plan, item: PlanItem, copy: CopyRecord, *, form: CredentialFormat, nonce: bytes | None, now: int
+    plan: Plan,
+    item: PlanItem,
+    copy: CopyRecord,
+    formats: Mapping[str, CredentialFormat],
+    *,
+    nonce: bytes | None,
+    now: int,
 ) -> bytes:
     assert copy.key is not None
+    form, signer = formats[item.format], SoftwareSigner.from_der(copy.key)
+    opened = form.open(copy.credentials[item.format])
+    if plan.online is not None:
+        prepared = _prepared(plan, plan.online, item, form, opened, now=now)
+        return prepared.complete(signer.sign(prepared.signing_input))
     return form.present(
-        form.open(copy.credentials[item.format]),
+        opened,
         item.paths,
-        SoftwareSigner.from_der(copy.key),
+        signer,
         audience=plan.asker.client_id,
         # docs/qr-profile.md: a one-way SD-CWT carries no cnonce; the nonce in the envelope makes drawings differ.
         nonce=None if plan.one_way and item.format == "sd-cwt" else nonce,
         issued_at=now,
     )
+
+
+def _prepared(
+    plan: Plan, online: Online, item: PlanItem, form: CredentialFormat, opened: Opened, *, now: int
+) -> Prepared:
+    """For the whole client identifier or the page's origin; an mdoc for the session (OpenID4VP 1.0 appendix B)."""
+    from vcred.formats.mdoc import Mdoc  # noqa: PLC0415 - loaded with the first request online
+    from vcred.formats.sd_jwt_vc import SdJwtVc  # noqa: PLC0415 - as above
+    from vcred.oid4vp import transaction_claims  # noqa: PLC0415 - as above
+
+    client_id, nonce = plan.asker.client_id, plan.nonce
+    if isinstance(form, Mdoc):
+        return form.prepare_response(opened, item.paths, transcript=online.transcript(client_id))
+    audience = online.audience(client_id)
+    if isinstance(form, SdJwtVc):
+        also = transaction_claims(_agreed(plan, online, item))
+        return form.prepare_presentation(opened, item.paths, audience=audience, nonce=nonce, issued_at=now, also=also)
+    return form.prepare_presentation(opened, item.paths, audience=audience, nonce=nonce, issued_at=now)
+
+
+def _agreed(plan: Plan, online: Online, item: PlanItem) -> list[TransactionData]:
+    """The transaction data that this presentation carries: what names it, and no presentation before it."""
+    carriers = [one.query for one in plan.items if one.format in CARRIERS]
+    return [
+        one
+        for one in online.transaction_data
+        if item.query == next((query for query in carriers if query in one.credential_ids), None)
+    ]
 
 
 def _entry(plan: Plan, answer: Presentation, now: int) -> HistoryRecord:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vcred.credential import status_entries
 from vcred.errors import MalformedError, RefusedError
 from vcred.formats._wire import epoch
 from vcred.issuance import Delivery, IssuanceRequest, Offer, build_request
@@ -17,6 +19,8 @@ from wallet._records import (
     CertificateRecord,
     CopyRecord,
     PendingRecord,
+    copies_of,
+    load,
     load_all,
     new_id,
     save,
@@ -29,10 +33,11 @@ if TYPE_CHECKING:
 
     from vcred.credential import Opened
     from vcred.formats.base import CredentialFormat
+    from vcred.keys import PublicKey
     from vcred.trust import TrustBundle
-    from wallet.store import CredentialStore
+    from wallet.store import Change, CredentialStore
 
-__all__ = ["parse_offered", "prepare", "take"]
+__all__ = ["Given", "check_credentials", "keep", "keep_besides", "parse_offered", "prepare", "take"]
 
 _LEEWAY = 60
 _PENDING_SECONDS = 30 * 86_400
@@ -92,42 +97,111 @@ def take(
     """Check a delivery and keep it in one transaction; the new certificate's id. Raises ``RefusedError``."""
     trust.check_time(at)
     waiting = load_all(store, PendingRecord)
-    keys = {
+    asked = {
         signer.public_key: (name, signer)
         for name, record in waiting.items()
         for signer in map(SoftwareSigner.from_der, record.keys)
     }
-    opened, signers, answered = [], [], set()
-    for index, (name, raw) in enumerate(delivery.credentials):
-        one = _checked(raw, name, formats, trust, delivery.code, at=at, path=f"credentials[{index}]")
-        if one.holder_key not in keys:
-            raise RefusedError(ReasonCode.CNF, f"credentials[{index}]", "bound to a key that is not this wallet's")
-        waiting_id, signer = keys[one.holder_key]
-        if (waiting[waiting_id].issuer, waiting[waiting_id].code) != (one.issuer, delivery.code):
+    keys = {key: signer for key, (_, signer) in asked.items()}
+    given = check_credentials(delivery.credentials, keys, formats, trust, code=delivery.code, at=at)
+    for index, one in enumerate(given):
+        record = waiting[asked[one.signer.public_key][0]]
+        if (record.issuer, record.code) != (one.opened.issuer, delivery.code):
             raise RefusedError(ReasonCode.ISSUER, f"credentials[{index}]", "not what was asked of this issuer")
-        opened.append(one)
-        signers.append(signer)
-        answered.add(waiting_id)
+    answered = {asked[one.signer.public_key][0] for one in given}
     if len(answered) != 1:
         raise RefusedError(ReasonCode.FORMAT, "credentials", "not the answer to one request")
-    _check_copies(opened)
     certificate = new_id()
-    changes = [save(CERTIFICATES, certificate, _record(delivery, opened, epoch(at)), new=True)]
-    for number, (one, signer) in enumerate(zip(opened, signers, strict=True)):
-        copy = CopyRecord(key=signer.to_der(), credentials={one.format: one.raw}, used=False)
-        changes.append(save(COPIES, f"{certificate}-{number}", copy, new=True))
+    changes = keep(certificate, given, code=delivery.code, credential_id=delivery.credential_id, at=at)
     store.write([*changes, Delete(table=PENDING, record=answered.pop())])
     return certificate
 
 
-def _record(delivery: Delivery, opened: Sequence[Opened], now: int) -> CertificateRecord:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A credential that was checked, and the holder key it is bound to."""
+
+    opened: Opened
+    signer: SoftwareSigner = field(repr=False)
+
+
+def check_credentials(
+    credentials: Sequence[tuple[str, bytes]],
+    keys: Mapping[PublicKey, SoftwareSigner],
+    formats: Mapping[str, CredentialFormat],
+    trust: TrustBundle,
+    *,
+    code: str,
+    at: datetime,
+) -> tuple[Given, ...]:
+    """What came, if all of it is right: by an issuer of the bundle, of type ``code``, each bound to one of ``keys``.
+
+    Raises ``RefusedError``.
+    """
+    trust.check_time(at)
+    given = []
+    for index, (name, raw) in enumerate(credentials):
+        one = _checked(raw, name, formats, trust, code, at=at, path=f"credentials[{index}]")
+        signer = None if one.holder_key is None else keys.get(one.holder_key)
+        if signer is None:
+            raise RefusedError(ReasonCode.CNF, f"credentials[{index}]", "bound to a key that is not this wallet's")
+        given.append(Given(opened=one, signer=signer))
+    if not given:
+        raise RefusedError(ReasonCode.FORMAT, "credentials", "nothing came")
+    _check_copies([one.opened for one in given])
+    return tuple(given)
+
+
+def keep(certificate: str, given: Sequence[Given], *, code: str, credential_id: str, at: datetime) -> list[Change]:
+    """The changes that make ``given`` the certificate of that id."""
+    record = _record([one.opened for one in given], code=code, credential_id=credential_id, now=epoch(at))
+    return [save(CERTIFICATES, certificate, record, new=True), *_copies(certificate, given)]
+
+
+def keep_besides(
+    store: CredentialStore, certificate: str, given: Sequence[Given], formats: Mapping[str, CredentialFormat]
+) -> list[Change] | None:
+    """The changes that add ``given`` to a certificate that is there, as it came in another format.
+
+    ``None`` when they are not more copies of the same: then they are a certificate of their own.
+    """
+    record = load(store, CertificateRecord, certificate)
+    held = [
+        formats[name].open(raw)
+        for copy in copies_of(store, certificate).values()
+        for name, raw in copy.credentials.items()
+    ]
+    opened = [one.opened for one in given]
+    if not held or {one.format for one in held} & {one.format for one in opened}:
+        return None
+    try:
+        _check_copies([*held, *opened])
+    except RefusedError:
+        return None
+    merged = _record([*held, *opened], code=record.code, credential_id=record.credential_id, now=record.received_at)
+    return [save(CERTIFICATES, certificate, merged), *_copies(certificate, given)]
+
+
+def _copies(certificate: str, given: Sequence[Given]) -> list[Change]:
+    return [
+        save(
+            COPIES,
+            f"{certificate}-{new_id()}",
+            CopyRecord(key=one.signer.to_der(), credentials={one.opened.format: one.opened.raw}, used=False),
+            new=True,
+        )
+        for one in given
+    ]
+
+
+def _record(opened: Sequence[Opened], *, code: str, credential_id: str, now: int) -> CertificateRecord:
     """``issued_at`` is the latest and ``expires_at`` the earliest of the copies: what holds for each."""
     formats = sorted({one.format for one in opened})
     return CertificateRecord(
-        code=delivery.code,
+        code=code,
         vct=opened[0].vct,
         issuer=opened[0].issuer,
-        credential_id=delivery.credential_id,
+        credential_id=credential_id,
         received_at=now,
         issued_at=max(one.issued_at or 0 for one in opened),
         expires_at=min(one.expires_at or 0 for one in opened),
@@ -142,7 +216,7 @@ def _check_copies(opened: Sequence[Opened]) -> None:
         raise RefusedError(ReasonCode.FORMAT, "credentials", "the copies do not say the same")
     if len({one.holder_key for one in opened}) != len(opened):
         raise RefusedError(ReasonCode.CNF, "credentials", "two copies are bound to one key")
-    places = [one.status for one in opened if one.status is not None]
+    places = [place for one in opened for place in status_entries(one.status)]
     if len(set(places)) != len(places):
         raise RefusedError(ReasonCode.STATUS_INDEX, "credentials", "two copies share a status entry")
     disclosures = [raw for one in opened for raw in one.disclosures.values()]

@@ -21,10 +21,11 @@ from wallet.receive import parse_offered, prepare, take
 from wallet.store import Delete
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date, datetime
     from pathlib import Path
 
+    from vcred.formats.base import CredentialFormat
     from vcred.issuance import IssuanceRequest
     from vcred.presentation import Presentation
     from vcred.qr import Message
@@ -40,9 +41,20 @@ __all__ = ["Wallet"]
 class Wallet:
     """One person's certificates over a store. Safe to use from several threads; one process at a time."""
 
-    def __init__(self, *, store: CredentialStore, trust: TrustBundle, transport: Transport | None = None) -> None:
-        """``transport`` reaches issuers; without one only offers of this process and deliveries can be taken."""
+    def __init__(
+        self,
+        *,
+        store: CredentialStore,
+        trust: TrustBundle,
+        transport: Transport | None = None,
+        more_formats: Mapping[str, Callable[[], CredentialFormat]] | None = None,
+    ) -> None:
+        """``transport`` reaches issuers; without one only offers of this process and deliveries can be taken.
+
+        ``more_formats`` are held and shown besides the usual ones, by id: ``{"ldp_vc": LdpVc}``.
+        """
         self._store = store
+        self._more_formats = more_formats
         self._transport: Transport = NoTransport() if transport is None else transport
         self._presenter = Presenter(store)
         self._mutex = threading.RLock()
@@ -56,7 +68,17 @@ class Wallet:
     @trust.setter
     def trust(self, bundle: TrustBundle) -> None:
         self._trust = bundle
-        self._formats = built_in(bundle.catalog)
+        self._formats = built_in(bundle.catalog, self._more_formats)
+
+    @property
+    def store(self) -> CredentialStore:
+        """Where its records are. ``wallet.client`` keeps there what is under way with an issuer."""
+        return self._store
+
+    @property
+    def formats(self) -> Mapping[str, CredentialFormat]:
+        """What it can hold, by format id."""
+        return self._formats
 
     def certificates(self) -> list[Certificate]:
         """Every certificate that can be read, oldest first."""
@@ -125,7 +147,7 @@ class Wallet:
         *,
         reader: str,
         at: datetime,
-        formats: Sequence[str] = ("sd-cwt",),
+        formats: Sequence[str] | None = None,
         lang: str = "ko",
         reference_date: date | None = None,
     ) -> ConsentRequest:

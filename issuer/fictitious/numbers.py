@@ -1,4 +1,4 @@
-"""Resident and foreigner numbers that cannot belong to anybody, document numbers and a placeholder portrait.
+"""Resident and foreigner numbers that cannot belong to anybody, document numbers and a placeholder signature.
 
 Numbers of people born before 2020-10-05 carry the never assigned region ``99`` and a wrong check digit. Later
 births have random tails by law, so that some of them pass the old check and some fail it; a check digit is
@@ -17,7 +17,7 @@ from zlib import compress, crc32
 if TYPE_CHECKING:
     from random import Random
 
-__all__ = ["RANDOM_TAILS_FROM", "check_digit", "digits_of", "draw_frn", "draw_rrn", "portrait", "signature"]
+__all__ = ["RANDOM_TAILS_FROM", "check_digit", "digits_of", "draw_frn", "draw_rrn", "signature"]
 
 RANDOM_TAILS_FROM = date(2020, 10, 5)
 _WEIGHTS = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
@@ -52,18 +52,6 @@ def digits_of(*parts: str, length: int) -> str:
     """``length`` decimal digits that depend on ``parts`` alone."""
     number = int.from_bytes(sha256("\x1f".join(parts).encode()).digest())
     return str(number).zfill(length)[-length:]
-
-
-def portrait(seed: str) -> str:
-    """A ``data:`` URI of a 24x32 picture that shows nobody: a head and shoulders over a drawn pattern."""
-    pattern = sha256(seed.encode()).digest()
-
-    def dark(x: int, y: int) -> bool:
-        head = (x - 11.5) ** 2 + (y - 11.5) ** 2 * 0.7 < 42
-        shoulders = y > 20 and (x - 11.5) ** 2 + (y - 32) ** 2 < 130
-        return head or shoulders or bool(y < 4 and pattern[y * 3 + x // 8] >> x % 8 & 1)
-
-    return _png(24, [[not dark(x, y) for x in range(24)] for y in range(32)])
 
 
 def signature(seed: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from issuer.fictitious.names import CITY, DISTRICT
-from issuer.fictitious.numbers import digits_of, portrait, signature
+from issuer.fictitious.names import CITY, DISTRICT, SURNAMES
+from issuer.fictitious.numbers import digits_of, signature
+from issuer.fictitious.picture import portrait
 from issuer.fictitious.register import Register, Row, bare
 from vcred.errors import RecordError
 
@@ -33,6 +34,12 @@ def _address(register: Register, person: Row) -> str:
     return str(register.residences(person["id"])[-1]["road"])
 
 
+def _name_parts(name: str) -> Row:
+    """Surname and given name, if it is a name of the town: only a registry knows where a surname ends."""
+    surname = next((one.hangul for one in SURNAMES if name.startswith(one.hangul)), None)
+    return {"familyName": surname, "givenName": None if surname is None else name.removeprefix(surname) or None}
+
+
 def resident_mobile(register: Register, person: Row, day: date) -> Row:
     """모바일 주민등록증, from 17 on."""
     _grown(person, day, age=17, states=("resident", "overseas"))
@@ -40,12 +47,18 @@ def resident_mobile(register: Register, person: Row, day: date) -> Row:
         {
             "name": person["name"],
             "nameHanja": person["hanja"],
+            **_name_parts(person["name"]),
             "rrn": person["rrn"],
             "address": _address(register, person),
             "photo": portrait(person["id"]),
             "overseasNational": person["state"] == "overseas",
             "cardState": "valid",
-            "document": {"issuingAuthority": f"{CITY} {DISTRICT}청장 (가상)"},
+            "document": {
+                "issuingAuthority": f"{CITY} {DISTRICT}청장 (가상)",
+                "issuingCountry": "KOR",
+                "cardIssuedOn": day,
+                "cardExpiresOn": day + timedelta(days=1095),
+            },
         }
     )
 

@@ -22,6 +22,9 @@ def run(script, *arguments, cwd):
         ("agency", "status list: https://city.example/issuer/"),
         ("app", "answer: 1 QR code(s)"),
         ("bank", "an honest answer: ACCEPTED"),
+        ("night_pile", "ACCEPTED: 9, REJECTED: 3"),
+        ("mdoc_counter", "in another session: refused (device_auth)"),
+        ("w3c_jwt", "PyJWT reads: 김가상"),
     ],
 )
 def test_an_example_runs(name, says, tmp_path):
@@ -30,6 +33,7 @@ def test_an_example_runs(name, says, tmp_path):
     assert says in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lang", "words"), [("ko", "네트워크가 없습니다"), ("en", "there is no network")])
 def test_the_story_is_told_to_its_end(lang, words, tmp_path):
     done = run("examples/burned.py", "--lang", lang, "--out", str(tmp_path / "out"), cwd=tmp_path)

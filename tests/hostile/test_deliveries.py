@@ -8,13 +8,12 @@ import pytest
 from tests.wallet_kit import AT
 from vcred import ReasonCode
 from vcred.claims import SD
-from vcred.credential import Content, StatusReference
+from vcred.credential import BitstringReference, Content, StatusReference
 from vcred.errors import RefusedError
 from vcred.formats._jose import parse_jws, sign_jws
 from vcred.formats._wire import b64u_decode, dump_json, parse_json
 from vcred.formats.base import IssuerKey
-from vcred.formats.sd_cwt import SdCwt
-from vcred.formats.sd_jwt_vc import SdJwtVc
+from vcred.formats.known import Formats
 from vcred.issuance import Delivery, IssuanceRequest
 from vcred.keys import PublicKey, SoftwareSigner
 from vcred.testing import World
@@ -27,9 +26,9 @@ class Agency:
     """Signs anything for the keys of one request."""
 
     def __init__(self, form):
-        self.world = World(at=AT)
+        self.world = World(at=AT, formats=("dc+sd-jwt", "sd-cwt", *({form} & {"vc+sd-jwt"})))
         self.request = self.world.wallet.accept(self.world.issuer.offer(CODE, subject="sample", at=AT), at=AT)
-        self.form = SdJwtVc() if form == "dc+sd-jwt" else SdCwt(self.world.catalog.labels)
+        self.form = Formats(self.world.catalog)[form]
         self.keys = holder_keys(self.request, form)
         self.signer = self.world.document_signer
 
@@ -142,6 +141,22 @@ def test_ar_05_copies_that_share_a_status_entry(agency):
     status = StatusReference(uri="https://city.example/s/1", index=7)
     raws = [agency.sign(key, status=status) for key in agency.keys[:2]]
     refused(agency, ReasonCode.STATUS_INDEX, *raws)
+
+
+def test_ar_05_copies_that_share_one_of_their_w3c_status_entries():
+    agency = Agency("vc+sd-jwt")
+
+    def places(index, other):
+        uri = "https://city.example/s/1-"
+        return (
+            BitstringReference(uri=f"{uri}revocation", index=index, purpose="revocation"),
+            BitstringReference(uri=f"{uri}suspension", index=other, purpose="suspension"),
+        )
+
+    first = agency.sign(agency.keys[0], status=places(7, 8))
+    refused(agency, ReasonCode.STATUS_INDEX, first, agency.sign(agency.keys[1], status=places(9, 8)))
+    (held,) = agency.deliver(first, agency.sign(agency.keys[1], status=places(8, 7)))
+    assert held.total == 2
 
 
 def test_a_format_this_wallet_does_not_hold(agency):

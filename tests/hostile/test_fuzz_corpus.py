@@ -76,3 +76,21 @@ def test_the_file_of_a_corpus(tmp_path):
     assert corpus_file.read("x", home=tmp_path) == [b"", b"\xff\0"]
     assert (tmp_path / "x.txt").read_text() == "# two\n\n/wA=\n"
     assert corpus_file.read("y", home=tmp_path) == []
+
+
+def test_the_report_of_a_run_names_each_target_and_finding():
+    pytest.importorskip("atheris")
+    from fuzz.run import Report, markdown
+
+    found = {"target": "jwk", "where": "KeyError in public.py", "detail": "'kty'", "input": "e30="}
+    reports = [
+        Report(name="jwk", executions=1200, before=5, after=9, findings=[found]),
+        Report(name="json", executions=7),
+    ]
+    page = markdown(reports, begun=1_790_000_000.0, ended=1_790_001_800.0, jobs=2)
+    assert "1,800 seconds" in page
+    assert "1,207 executions of 2 targets" in page
+    assert "**1 findings**" in page
+    assert "| `jwk` | 1,200 | 5 | 9 | 0 | 1 |" in page
+    assert "## jwk: KeyError in public.py" in page
+    assert "`e30=`" in page

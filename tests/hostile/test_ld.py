@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.trust_town import AT as TOWN_AT
-from tests.trust_town import CITY_NAME, CITY_TYPE, DAY, NOW, Town
+from tests.trust_town import CITY_NAME, DAY, NOW, Town
 from vcred.catalog import Catalog
 from vcred.claims import SD
 from vcred.credential import Content, StatusReference
@@ -25,10 +25,13 @@ from vcred.errors import MalformedError, RefusedError
 from vcred.formats._didkit_process import DidkitProcess
 from vcred.formats._jose import sign_jws
 from vcred.formats._w3c_cose import open_cose_credential, open_cose_presentation
-from vcred.formats._w3c_jwt import parse_presentation
+from vcred.formats._w3c_jwt import parse_presentation, parse_sd_presentation
+from vcred.formats._w3c_ldp import _IRI, document_of, own_did, suite_context
+from vcred.formats._w3c_model import plain_claims
 from vcred.formats._wire import b64u_encode, dump_json
 from vcred.formats.base import IssuerKey
-from vcred.formats.didkit import CLAIMS_CONTEXT, LdpVc
+from vcred.formats.didkit import CLAIMS_CONTEXT, LdpVc, _options, _private_jwk
+from vcred.formats.sd_jwt import conceal, fresh_salts
 from vcred.formats.w3c_vc import JwtVcJson, W3cJwt, W3cSdJwt
 from vcred.keys import SoftwareSigner
 from vcred.presentation import Presented
@@ -45,6 +48,7 @@ TERMS = {"@vocab": "urn:vcred:kr:claim:"}
 VCT = "urn:vcred:kr:resident.household:1"
 SENT = {"audience": "x509_hash:abc", "nonce": bytes(range(128, 144)), "issued_at": 1_758_900_000}
 JWT, SD_JWT, LEGACY = W3cJwt(), W3cSdJwt(), JwtVcJson()
+LEGACY_TYPE = "edu.graduation"  # one of those that may be in a format that hides nothing
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="descriptor limits are POSIX's")
 
 
@@ -209,19 +213,9 @@ MALFORMED = {
     "cnf private": ({"cnf": {"jwk": {**HOLDER.public_key.to_jwk(), "d": "AA"}}}, "cnf"),
     "schema without type": ({"credentialSchema": {"id": "urn:a:b"}}, "claim_type"),
     "terms of use by the hundred": ({"termsOfUse": [{"type": "T"}] * 100}, "limit"),
-    "status of another kind": ({"credentialStatus": {"type": "StatusList2021Entry"}}, "status_list"),
-    "status twice": (
-        {
-            "status": {"status_list": {"idx": 1, "uri": "https://city.example/1"}},
-            "credentialStatus": {
-                "type": "BitstringStatusListEntry",
-                "statusPurpose": "revocation",
-                "statusListIndex": "1",
-                "statusListCredential": "https://city.example/2",
-            },
-        },
-        "status_list",
-    ),
+    "status of another kind": ({"credentialStatus": {"type": "StatusList2021Entry"}}, "status_unknown"),
+    "status of a kind nobody knows": ({"credentialStatus": {"id": "urn:a:b", "type": "TheirStatus"}}, "status_unknown"),
+    "status without a kind": ({"credentialStatus": {"id": "https://city.example/1"}}, "status_unknown"),
     "status empty": ({"status": {}}, "status_list"),
     "digests where nothing hides": ({"credentialSubject": {"_sd": ["abc"]}}, "format"),
 }
@@ -242,11 +236,33 @@ def entry(purpose, number):
     }
 
 
+CLAIM = {"status_list": {"idx": 1, "uri": "https://city.example/1"}}
+UNKNOWN = {"id": "urn:a:b", "type": "TheirStatus"}
+
+
 def test_ld_two_statuses_are_never_looked_up_as_one():
     both = [entry("revocation", 1), entry("suspension", 2)]
-    assert refusal(lambda: JWT.open(signed(body(credentialStatus=both)))) is Code.STATUS_LIST
+    opened = JWT.open(signed(body(credentialStatus=both)))
+    assert [(one.uri[-1], one.purpose) for one in opened.status] == [("1", "revocation"), ("2", "suspension")]
     opened = JWT.open(signed(body(credentialStatus=[entry("refresh", 1), entry("suspension", 2)])))
     assert opened.status.uri == "https://city.example/2"
+    for named, count in ((entry("revocation", 2), 2), (both, 3)):
+        opened = JWT.open(signed(body(status=CLAIM, credentialStatus=named)))
+        assert (len(opened.status), opened.status[0]) == (
+            count,
+            StatusReference(uri=CLAIM["status_list"]["uri"], index=1),
+        )
+        assert LEGACY.open(signed(vc1(vc={"credentialStatus": named}, status=CLAIM), "JWT")).status == opened.status
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_ld_one_entry_that_nobody_knows_among_others_is_not_left_out(place):
+    named = [entry("revocation", 1), entry("suspension", 2)]
+    named.insert(place, UNKNOWN)
+    assert refusal(lambda: JWT.open(signed(body(credentialStatus=named)))) is Code.STATUS_UNKNOWN
+    assert refusal(lambda: SD_JWT.open(signed(body(credentialStatus=named), "vc+sd-jwt") + b"~")) is Code.STATUS_UNKNOWN
+    assert refusal(lambda: JWT.open(signed(body(status=CLAIM, credentialStatus=UNKNOWN)))) is Code.STATUS_UNKNOWN
+    assert refusal(lambda: LEGACY.open(signed(vc1(vc={"credentialStatus": named}), "JWT"))) is Code.STATUS_UNKNOWN
 
 
 HIDDEN = {
@@ -327,6 +343,10 @@ ENVELOPES = {
     "id in base64": {"id": "data:application/vc+jwt;base64,YWJj"},
     "id with a line break": {"id": "data:application/vc+jwt,a.b.c\n"},
     "another type": {"type": "VerifiableCredential"},
+    "a presentation": {"type": "EnvelopedVerifiablePresentation", "id": "data:application/vp+jwt,a.b.c"},
+    "a presentation called a credential": {"id": "data:application/vp+jwt,a.b.c"},
+    "a presentation that hides": {"id": "data:application/vp+sd-jwt,a.b.c~"},
+    "a credential of both types": {"type": ["EnvelopedVerifiableCredential", "EnvelopedVerifiablePresentation"]},
     "another context": {"@context": "https://evil.example/context"},
     "one member more": {"proof": {}},
 }
@@ -375,8 +395,86 @@ def test_kb_presentations(name):
     assert refusal(lambda: JWT.open(raw)) == code
 
 
+def told(raw: bytes, form=JWT) -> tuple[Code, str]:
+    with pytest.raises(MalformedError) as caught:
+        form.open(raw)
+    return caught.value.code, caught.value.detail
+
+
 def test_kb_two_credentials_in_one_answer():
-    assert refusal(lambda: JWT.open(signed(vp(signed(body()), signed(body())), "vp+jwt", HOLDER))) is Code.FORMAT
+    two = signed(vp(signed(body()), signed(body())), "vp+jwt", HOLDER)
+    code, detail = told(two)
+    assert code is Code.FORMAT
+    assert "several credentials" in detail
+    assert len(parse_presentation(two, contexts=()).credentials) == 2
+
+
+def hiding(*tokens: bytes) -> bytes:
+    """A presentation that envelops credentials which can hide claims."""
+    shown = vp(*tokens)
+    for entry in shown["verifiableCredential"]:
+        entry["id"] = entry["id"].replace("vc+jwt", "vc+sd-jwt")
+    return signed(shown, "vp+jwt", HOLDER)
+
+
+def test_kb_a_vc_sd_jwt_is_not_presented_in_an_envelope():
+    """Its own key-binding JWT says which disclosures the holder meant; an envelope round it is another way."""
+    raw = hiding(signed(body(), "vc+sd-jwt") + b"~")
+    code, detail = told(raw)
+    assert code is Code.FORMAT
+    assert "presented in its own way" in detail
+    assert told(raw, SD_JWT)[0] in (Code.TYP, Code.FORMAT)
+    ((kind, token),) = parse_presentation(raw, contexts=()).credentials
+    assert kind == "application/vc+sd-jwt"
+    assert SD_JWT.open(token).claims == {"name": "김가상"}
+    # Called by the other name it is no better.
+    assert refusal(lambda: JWT.open(signed(vp(signed(body(), "vc+sd-jwt")), "vp+jwt", HOLDER))) is Code.TYP
+
+
+def test_kb_an_enveloped_presentation_is_no_answer():
+    """EnvelopedVerifiablePresentation is JSON around a ``vp+jwt``: what is in it is what is presented."""
+    inner = signed(vp(signed(body())), "vp+jwt", HOLDER).decode()
+    outer = {
+        "@context": V2,
+        "type": "EnvelopedVerifiablePresentation",
+        "id": f"data:application/vp+jwt,{inner}",
+    }
+    for form in (JWT, SD_JWT, LEGACY):
+        assert told(dump_json(outer), form)[0] is Code.FORMAT
+    bound = outer | {"@context": [V2], "id": "urn:a:b", "aud": "x509_hash:abc", "nonce": "n-01", "iat": 1_758_900_000}
+    for signed_over in (outer, bound):
+        assert refusal(lambda it=signed_over: JWT.open(signed(it, "vp+jwt", HOLDER))) in (Code.TYP, Code.CONTEXT)
+    held = signed(vp(verifiableCredential=[outer]), "vp+jwt", HOLDER)
+    code, detail = told(held)
+    assert code is Code.FORMAT
+    assert "presentation in a presentation" in detail
+
+
+def concealed(body: dict, *hidden: str) -> bytes:
+    """``body`` with these members in disclosures."""
+    rest = {name: SD(value) if name in hidden else value for name, value in body.items()}
+    payload, disclosures = conceal(rest, salts=fresh_salts())
+    return b"~".join((signed(payload | {"_sd_alg": "sha-256"}, "vp+sd-jwt", HOLDER), *disclosures, b""))
+
+
+@pytest.mark.parametrize("name", ["aud", "nonce", "iat", "@context", "exp"])
+def test_sd_10_what_binds_a_presentation_is_never_disclosed(name):
+    shown = vp(signed(body()), exp=1_758_900_100)
+    assert parse_sd_presentation(concealed(shown, "holder", "id"), contexts=()).binding().audience == "x509_hash:abc"
+    with pytest.raises(MalformedError) as caught:
+        parse_sd_presentation(concealed(shown, name), contexts=())
+    assert caught.value.code is Code.MUST_BE_PLAIN
+
+
+def test_kb_a_presentation_that_hides_takes_no_second_signature():
+    raw = concealed(vp(signed(body()), holder="did:example:a"), "holder")
+    assert parse_sd_presentation(raw, contexts=()).holder == "did:example:a"
+    with pytest.raises(MalformedError, match="key-binding"):
+        parse_sd_presentation(raw + b"a.b.c", contexts=())
+    with pytest.raises(MalformedError, match="typ"):
+        parse_presentation(raw.split(b"~")[0], contexts=())
+    for form in (JWT, SD_JWT, LEGACY):
+        assert told(raw, form)[0] in (Code.TYP, Code.FORMAT, Code.ENCODING)
 
 
 def test_kb_a_presentation_of_a_presentation():
@@ -580,6 +678,118 @@ def test_ld_02_didkit_by_itself_accepts_a_type_that_means_nothing(process, ldp, 
     assert json.loads(process.call("verify_credential", credential, b"{}"))["errors"] == []
 
 
+def linked(process, change) -> bytes:
+    """A credential as didkit signs it, whatever it is: ``change`` is made to ours before it is signed."""
+    vc = document_of(content(), suite_context(ISSUER.public_key))
+    change(vc)
+    options = _options(ISSUER.public_key, "assertionMethod", own_did(ISSUER.public_key)[1], created=1_758_844_800)
+    raw = process.call("issue_credential", dump_json(vc), dump_json(options), dump_json(_private_jwk(ISSUER)))
+    assert raw is not None
+    return raw
+
+
+NOT_IN_THE_GRAPH = [
+    "https://city.example/{1}",
+    "https://city.example/a|b",
+    "https://city.example/50%",
+    "https://city.example/a<b>",
+    "https://city.example/a\\b",
+    'https://city.example/a"b',
+    "https://city.example/a^b",
+    "https://city.example/a#b",
+    "https://city.example:port/1",
+    "https://city.example/[1]",
+]
+
+
+@pytest.mark.parametrize("uri", NOT_IN_THE_GRAPH)
+def test_ld_02_what_is_said_with_a_url_that_rdf_does_not_take_is_signed_by_nobody(process, ldp, uri):
+    """didkit leaves it out and verifies, so a thief could take the status off, or point it at a neighbour's."""
+    raw = linked(process, lambda vc: vc["credentialStatus"].update({"id": f"{uri}#1"}))
+    for change in (lambda vc: vc.pop("credentialStatus"), lambda vc: vc["credentialStatus"].update({"id": f"{uri}#2"})):
+        vc = json.loads(raw)
+        change(vc)
+        answer = process.call("verify_credential", dump_json(vc), b"{}")
+        assert json.loads(answer)["errors"] == [], "this is what didkit does"
+    assert refusal(lambda: check(ldp, raw)) is Code.CLAIM_TYPE
+    key = IssuerKey(public_key=ISSUER.public_key)
+    with pytest.raises(ValueError, match="read again"):
+        ldp.issue(content(status=StatusReference(uri=uri, index=1)), key, ISSUER)
+    if "#" in uri:
+        return  # only with an index after it are there two
+    typed = linked(process, lambda vc: vc["type"].__setitem__(1, uri))
+    assert refusal(lambda: check(ldp, typed)) in (Code.CLAIM_TYPE, Code.CONTEXT)
+    named = linked(process, lambda vc: vc.update({"id": uri}))
+    assert refusal(lambda: check(ldp, named)) is Code.CLAIM_TYPE
+
+
+@pytest.mark.parametrize("short", ["cred:Household", "sec:a", "xsd:a", "claims:a", "schema:a", "_:a", "a:b"])
+def test_ld_06_a_url_that_could_be_a_short_form_of_another(process, ldp, short):
+    raw = linked(process, lambda vc: vc["type"].__setitem__(1, short))
+    assert refusal(lambda: check(ldp, raw)) in (Code.CLAIM_TYPE, Code.CONTEXT, Code.LIMIT)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(uri=st.from_regex(_IRI, fullmatch=True).filter(lambda uri: "#" not in uri and "%" not in uri and len(uri) < 200))
+def test_ld_02_what_is_said_with_any_other_url_is_covered(ldp, uri):
+    key = IssuerKey(public_key=ISSUER.public_key)
+    raw = ldp.issue(content(vct=uri, status=StatusReference(uri=uri, index=1)), key, ISSUER)
+    check(ldp, raw)
+    for change in (
+        lambda vc: vc.pop("credentialStatus"),
+        lambda vc: vc["credentialStatus"].update({"id": f"{uri}#2"}),
+        lambda vc: vc["type"].__setitem__(1, f"{uri}#2"),
+    ):
+        vc = json.loads(raw)
+        change(vc)
+        assert refusal(lambda vc=vc: check(ldp, dump_json(vc))) is Code.SIGNATURE
+
+
+KEYWORDS = {
+    "@context": {"name": "https://evil.example/#other"},
+    "@id": "urn:a:b",
+    "@type": "@json",
+    "@value": 1,
+    "@graph": [],
+    "@list": [1],
+    "@set": [],
+    "@vocab": "https://evil.example/#",
+    "@language": "ko",
+    "@index": "1",
+    "@reverse": {},
+    "id": "_:b0",
+    "type": "VerifiableCredential",
+    "proof": {},
+}
+
+
+@pytest.mark.parametrize("name", KEYWORDS)
+def test_ld_06_keywords_among_the_claims_are_claims(ldp, credential, name):
+    """The claims are one literal: nothing in them is JSON-LD, and all of it is signed."""
+    key = IssuerKey(public_key=ISSUER.public_key)
+    for claims in ({name: KEYWORDS[name]}, {"name": "김가상", "deep": {name: KEYWORDS[name]}}):
+        raw = ldp.issue(content(claims=claims), key, ISSUER)
+        check(ldp, raw)
+        assert ldp.open(raw).claims == claims
+    for place in (lambda vc: subject(vc)["claims"], lambda vc: subject(vc)["claims"]["rows"][0]):
+        vc = json.loads(credential)
+        place(vc)[name] = KEYWORDS[name]
+        assert refusal(lambda vc=vc: check(ldp, dump_json(vc))) is Code.SIGNATURE
+
+
+def test_ld_every_type_of_the_catalogue_goes_all_the_way(ldp):
+    catalog, key = Catalog.builtin(), IssuerKey(public_key=ISSUER.public_key)
+    for code in catalog:
+        kind = catalog[code]
+        variant = kind.variants[0].id if kind.variants else None
+        claims = kind.issue(kind.sample, variant=variant, options={}, issued_on=kind.sample_date)
+        raw = ldp.issue(content(vct=kind.vct, claims=claims), key, ISSUER)
+        check(ldp, raw)
+        again = ldp.present(ldp.open(raw), [], HOLDER, **SENT)
+        check(ldp, again)
+        assert ldp.open(again).claims == plain_claims(claims), code
+
+
 def judged(ldp, raw: bytes, bundle) -> dict[str, list[str]]:
     """What the verifier's own list of checks says to ``raw``: the codes of each check that did not pass."""
     policy = VerificationPolicy.load(files("verifier.policies").joinpath("bank.address-change.toml").read_text("utf-8"))
@@ -607,7 +817,7 @@ def test_ld_03_expired_and_future(ldp, start, end, code):
         "purpose": Purpose.ISSUER,
         "anchors": [],
         "signers": [],
-        "types": [CITY_TYPE],
+        "types": [LEGACY_TYPE],
         "status_uris": [],
         "valid_from": TOWN_AT - 400 * DAY,
         "valid_until": TOWN_AT + 3000 * DAY,
@@ -618,7 +828,7 @@ def test_ld_03_expired_and_future(ldp, start, end, code):
     for builder in (named, unnamed):
         builder.add_types(catalog.texts())
     made = content(
-        vct=catalog[CITY_TYPE].vct,
+        vct=catalog[LEGACY_TYPE].vct,
         claims={"name": "김가상"},
         issued_at=NOW + start * day,
         expires_at=NOW + end * day,

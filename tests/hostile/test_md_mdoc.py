@@ -36,8 +36,11 @@ class Types:
     def doctype(self, vct):
         return DOCTYPE if vct == VCT else None
 
-    def vct(self, doctype):
-        return VCT if doctype == DOCTYPE else None
+    def vct(self, namespace):
+        return VCT if namespace == DOCTYPE else None
+
+    def spelling(self, vct):
+        return None
 
 
 FORMAT = Mdoc(Types())

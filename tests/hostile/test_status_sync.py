@@ -10,12 +10,13 @@ import pytest
 
 from tests.killed import killed_at
 from tests.sync_source import HOUR, Agencies, Server, reply, serving
-from tests.trust_town import AT, COURT_LIST, NOW, Town
+from tests.trust_town import AT, CITY, COURT_LIST, NOW, Town
 from vcred.credential import StatusReference
 from vcred.errors import StoreError
 from vcred.keys import SoftwareSigner
-from vcred.status import check_status
+from vcred.status import StatusList, build_bitstring_token, check_status
 from vcred.status.aggregation import build_aggregation
+from vcred.status.bitstring import MIN_ENTRIES
 from vcred.trust import TrustBundle, Withdrawal, WithdrawalReason, overlay, status_sync
 from vcred.trust.fetch import Network
 from vcred.trust.overlay import keep_status, prune_status, with_overlay
@@ -133,6 +134,54 @@ def test_the_list_of_lists_of_an_issuer(agencies):
     assert agencies.load().status_list(second) is not None
     agencies.offer(b"[]", name="lists")
     assert where in dict(agencies.ask()[1].failed)
+
+
+def w3c_list(agencies, hours, *taken, purpose="revocation", **changes):
+    made = {
+        "uri": f"{agencies.uri}-{purpose}",
+        "issuer": CITY,
+        "purposes": (purpose,),
+        "status_list": StatusList.build(bits=1, size=MIN_ENTRIES, values=dict.fromkeys(taken, 1)),
+        "signer": agencies.town.city.status_key,
+        "issued_at": AT - hours * HOUR,
+        "expires_at": AT + 720 * HOUR,
+        "ttl": None,
+    }
+    return build_bitstring_token(**made | changes)
+
+
+def test_w3c_lists_are_found_and_fetched_like_the_others(agencies):
+    where, uri = agencies.server.url + "lists", agencies.uri + "-revocation"
+    agencies.offer(agencies.token(hours=2, aggregation_uri=where))
+    agencies.offer(w3c_list(agencies, 2, 3), name="status/1-revocation")
+    agencies.offer(build_aggregation([agencies.uri], bitstrings=[uri]), name="lists")
+    agencies.ask()
+    assert agencies.ask()[1].updated == (uri,)
+    held = agencies.load().status_list(uri)
+    assert held.status_list.get(3) == 1
+    agencies.offer(w3c_list(agencies, 1, 3, 4), name="status/1-revocation")
+    assert agencies.ask()[1].updated == (uri,), "it is in the bundle's overlay now, and asked by its own address"
+    assert any("application/vc+jwt" in headers["Accept"] for _, headers in agencies.server.asked)
+    agencies.offer(w3c_list(agencies, 5), name="status/1-revocation")
+    assert uri in agencies.ask()[1].unchanged
+    assert agencies.load().status_list(uri).status_list.get(4) == 1
+
+
+@pytest.mark.parametrize("wrong", ["other key", "other issuer", "other list", "other kind", "past its end"])
+def test_a_w3c_list_that_is_refused_leaves_the_old_one(agencies, wrong):
+    uri = agencies.uri + "-revocation"
+    agencies.offer(w3c_list(agencies, 3, 3), name="status/1-revocation")
+    agencies.ask(more=[uri])
+    answers = {
+        "other key": lambda: w3c_list(agencies, 1, signer=SoftwareSigner.generate()),
+        "other issuer": lambda: w3c_list(agencies, 1, issuer="https://court.example/issuer"),
+        "other list": lambda: w3c_list(agencies, 1, uri=agencies.uri + "-suspension"),
+        "other kind": lambda: agencies.token(hours=1),
+        "past its end": lambda: w3c_list(agencies, 2, expires_at=AT - HOUR),
+    }
+    agencies.offer(answers[wrong](), name="status/1-revocation")
+    assert uri in dict(agencies.ask(more=[uri])[1].failed)
+    assert agencies.load().status_list(uri).status_list.get(3) == 1
 
 
 def test_a_list_of_lists_elsewhere_is_not_asked(agencies):

@@ -73,7 +73,7 @@ def leaf(  # one parameter per thing a hostile certificate may get wrong
     public = (key or ec.generate_private_key(ec.SECP256R1())).public_key()
     builder = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hostile")]))
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hostile CA" if ca else "hostile")]))
         .issuer_name(above.subject)
         .public_key(public)
         .serial_number(x509.random_serial_number())
@@ -131,8 +131,11 @@ def test_tr_02_document_signer_used_as_a_ca(town, bundle):
 @pytest.mark.parametrize("ca_usage", [{"digital_signature": True}, {"crl_sign": True}])
 def test_tr_02_ca_without_the_right_to_certify(town, bundle, ca_usage):
     key = ec.generate_private_key(ec.SECP256R1())
-    middle = leaf(town, key=key, ca=True, ekus=(), sign_usage=usage(**ca_usage))
+    middle, other = (
+        leaf(town, key=key, ca=True, ekus=(), sign_usage=usage(**one)) for one in (ca_usage, {"key_cert_sign": True})
+    )
     assert code_of(bundle, leaf(town, issuer=middle, issuer_key=key), middle) == "chain"
+    assert resolve(bundle, x5c=(leaf(town, issuer=other, issuer_key=key), other)), "nothing else is wrong with it"
 
 
 def test_tr_02_ca_certificate_as_the_leaf(town, bundle):
@@ -406,13 +409,19 @@ def test_tr_08_path_length(town, bundle):
 )
 def test_tr_08_name_constraints(town, constraint):
     key = ec.generate_private_key(ec.SECP256R1())
-    middle = leaf(
-        town, key=key, ca=True, ekus=(), names=(), sign_usage=usage(key_cert_sign=True), extra=[(constraint, True)]
+    allowed = x509.NameConstraints([x509.DNSName("garam.example")], None)
+    middle, other = (
+        leaf(town, key=key, ca=True, ekus=(), names=(), sign_usage=usage(key_cert_sign=True), extra=[(one, True)])
+        for one in (constraint, allowed)
     )
     reader = (x509.ObjectIdentifier(Purpose.READER.eku),)
     names = (x509.DNSName("garam.example"), x509.UniformResourceIdentifier(CITY))
-    end = leaf(town, issuer=middle, issuer_key=key, ekus=reader, names=names)
-    assert refusal(lambda: verify_chain([end, middle], [town.city.root], purpose=Purpose.READER, at=AT)) == "chain"
+    chains = [[leaf(town, issuer=ca, issuer_key=key, ekus=reader, names=names), ca] for ca in (middle, other)]
+    refused, accepted = (
+        lambda chain=chain: verify_chain(chain, [town.city.root], purpose=Purpose.READER, at=AT) for chain in chains
+    )
+    assert refusal(refused) == "chain"
+    assert accepted(), "nothing else is wrong with it"
 
 
 def test_tr_09_ten_thousand_names(town, bundle):

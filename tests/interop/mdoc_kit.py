@@ -25,8 +25,11 @@ class Resident:
     def doctype(self, vct: str) -> str | None:
         return DOCTYPE if vct == VCT else None
 
-    def vct(self, doctype: str) -> str | None:
-        return VCT if doctype == DOCTYPE else None
+    def vct(self, namespace: str) -> str | None:
+        return VCT if namespace == DOCTYPE else None
+
+    def spelling(self, vct: str) -> None:
+        return None
 
 
 FORMAT = Mdoc(Resident())

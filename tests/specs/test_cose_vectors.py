@@ -16,7 +16,7 @@ from vcred.formats._cose import parse_sign1, verify_sign1
 from vcred.keys import PublicKey
 from vcred.reasons import ReasonCode as Code
 
-SKIPPED = {
+SKIPPED: dict[str, str] = {
     "ecdsa-examples/ecdsa-sig-03.json": "P-521 (alg -36)",
     "ecdsa-examples/ecdsa-sig-04.json": "SHA-512 with P-256 (alg -36)",
     "sign1-tests/sign-pass-01.json": "alg in the unprotected header only",

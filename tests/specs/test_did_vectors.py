@@ -25,8 +25,13 @@ def jwk_of(case):
     return pair.get("publicKeyJwk") or case["didDocument"]["verificationMethod"][0].get("publicKeyJwk")
 
 
+P521 = "did:key:z2J9g"
+SKIPPED: dict[str, str] = {f"{P521}...": "P-521 keys: no algorithm of ours signs with one (ES256, ES384, EdDSA)"}
+"""By the beginning of the DID."""
+
+
 def supported(did):
-    return not did.startswith("did:key:z2J9g")
+    return not did.startswith(P521)
 
 
 def test_did_key_ed25519(published):

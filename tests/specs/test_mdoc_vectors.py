@@ -44,7 +44,10 @@ class NoTypes:
     def doctype(self, vct):
         return None
 
-    def vct(self, doctype):
+    def vct(self, namespace):
+        return None
+
+    def spelling(self, vct):
         return None
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TYP = ("example+sd-jwt", "dc+sd-jwt")
 TOKENS = ("sd_jwt_issuance", "sd_jwt_presentation")
+SKIPPED: dict[str, str] = {
+    "simple_structured": "not made again (it is read): its decoys took random numbers of the RFC's, which are not printed",
+}
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +114,7 @@ def test_payloads_are_created_again_digest_by_digest(
     by_name = {spec["name"]: spec for spec in specs if spec["source"] == "rfc9901"}
     seen = 0
     for example in rfc["examples"]:
-        # Decoys consume the RFC's own random numbers in this one, so its salts cannot be told.
-        if example["name"] not in by_name or example["name"] == "simple_structured":
+        if example["name"] not in by_name or example["name"] in SKIPPED:
             continue
         with subtests.test(example["name"]):
             spec = by_name[example["name"]]

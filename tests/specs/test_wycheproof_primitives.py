@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.specs.test_wycheproof_jose import NOT_OURS
+from tests.specs.test_wycheproof_jose import SKIPPED as NOT_OURS
 from vcred.errors import RefusedError
 from vcred.formats import _jwe
 from vcred.formats._mdoc_device import check_mac, shared_secret

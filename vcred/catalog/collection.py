@@ -119,6 +119,13 @@ class Catalog:
                 return self[code]
         return next((kind for kind in self.types() if kind.vct == vct), None)
 
+    def called(self, name: str) -> tuple[CertificateType, ...]:
+        """The types that a query calls ``name``: by ``vct``, or by the document type that several may share."""
+        kind = self.by_vct(name)
+        if kind is not None:
+            return (kind,)
+        return tuple(kind for kind in self.types() if kind.doctype == name)
+
     def labels(self, vct: str) -> LabelMap | None:
         """The integer labels of the type with this ``vct`` (what ``SdCwt`` is given)."""
         kind = self.by_vct(vct)

@@ -120,7 +120,8 @@ def _section(kind: CertificateType, lang: str, texts: _Texts) -> Iterator[str]:
     yield from (f"## {kind.code}", "", f"**{_both(kind.names, lang)}.** {kind.description(lang)}", "")
     yield f"- {texts['authority']}: {kind.authority(lang)}"
     yield f"- {texts['law']}: {kind.legal_basis}"
-    yield f"- {texts['type']}: `{kind.vct}`, `{kind.doctype}`"
+    names = dict.fromkeys((kind.vct, kind.doctype, kind.namespace))
+    yield f"- {texts['type']}: {', '.join(f'`{name}`' for name in names)}"
     yield f"- {texts['formats']}: {', '.join(f'`{one}`' for one in kind.formats)}"
     yield f"- {texts['lifetime'].format(kind.lifetime_days, kind.freshness_days)}"
     yield f"- {_status_line(kind, texts)}"
@@ -155,6 +156,8 @@ def _claim_row(spec: ClaimSpec, lang: str, texts: _Texts) -> Sequence[str]:
     kind = f"{spec.type} `{spec.codes.id}`" if spec.codes else spec.type
     if spec.derive:
         kind += f" ({texts['derived']})"
+    if spec.mdoc:
+        kind += f", mdoc `{spec.mdoc.namespace}` `{spec.mdoc.name}`"
     sensitivity, disclosure = texts[spec.sensitivity], texts[spec.disclosure]
     return f"`{spec.path}`", spec.name(lang), kind, spec.cardinality, sensitivity, disclosure, str(spec.label)
 

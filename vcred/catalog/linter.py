@@ -1,7 +1,7 @@
 """Checking type files before they are used: everything the loader refuses, and what only shows when issuing.
 
 Every file's sample is issued under every variant and every value of every option; 일반 and 특정 must hold
-nothing that 상세 does not; codes, ``vct`` and doctype must be unique. Every mistake is reported, not the first.
+nothing that 상세 does not; codes, ``vct`` and namespace must be unique. Every mistake is reported, not the first.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _within(part: Any, whole: Any) -> bool:
 def _doubles(kinds: Iterable[CertificateType]) -> Iterator[CatalogError]:
     seen: dict[tuple[str, str], str] = {}
     for kind in kinds:
-        for name, value in (("code", kind.code), ("vct", kind.vct), ("doctype", kind.doctype)):
+        for name, value in (("code", kind.code), ("vct", kind.vct), ("namespace", kind.namespace)):
             if (name, value) in seen:
                 yield CatalogError(kind.file, name, f"is the same as in {seen[name, value]}")
             seen[name, value] = kind.file

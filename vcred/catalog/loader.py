@@ -14,11 +14,13 @@ from vcred.catalog.check import check
 from vcred.catalog.codes import CodeList, CodeValue
 from vcred.catalog.derive import Derivation
 from vcred.catalog.effects import Coarsen, Condition, Drop, Newer, Rows
+from vcred.catalog.element import MdocElement, element_mistakes
 from vcred.catalog.reader import Table
 from vcred.catalog.types import CertificateType, ClaimSpec, IssueOption, OptionValue, TypeStatus, Variant
 from vcred.catalog.values import TYPES
 from vcred.claims import ClaimPath
 from vcred.errors import CatalogError
+from vcred.formats.known import FORMATS, LEGACY_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,7 +37,9 @@ _VALUE_ID = r"[a-z][A-Za-z0-9_]{0,39}(?::N)?"
 _CLAIM_TYPES = {*TYPES, "object"}
 _CARDINALITIES = ("1", "0..1", "0..n", "1..n")
 _SENSITIVITIES = ("document", "personal", "sensitive", "identifier")
-_FORMATS = ("dc+sd-jwt", "sd-cwt", "mso_mdoc", "vc+jwt", "ldp_vc")
+_FORMATS = (*FORMATS, *LEGACY_FORMATS)
+_DOTTED = r"[a-z0-9_]+(?:\.[a-z0-9_]+){2,}"
+_ELEMENT = r"[a-z][a-z0-9_]{0,63}"
 _NUMBER_PARTS = (
     ("birthDate", "birthdate", "personal", {"ko": "생년월일", "en": "Birth date"}),
     ("sexDigit", "string", "personal", {"ko": "성별 자리", "en": "Sex digit"}),
@@ -72,6 +76,8 @@ def read_type(
         variants=variants,
         retired_labels=kind_fields["retired_labels"],
     )
+    names = {key: kind_fields[key] for key in ("doctype", "namespace")}
+    errors += [CatalogError(file, path, detail) for path, detail in element_mistakes(claims, **names)]
     if errors:
         return None, errors
     kind = CertificateType(
@@ -115,10 +121,12 @@ def _head(root: Table) -> dict[str, Any]:
     formats = root.texts("formats")
     if not formats or not set(formats) <= set(_FORMATS):
         root.error("formats", f"must be some of {', '.join(_FORMATS)}")
+    doctype = root.matching("doctype", _DOTTED, "a dotted name with its version")
     return {
         "code": code,
         "vct": root.matching("vct", r"urn:[a-z0-9][a-z0-9-]{1,30}:[A-Za-z0-9_.:-]{1,120}", "a URN with its version"),
-        "doctype": root.matching("doctype", r"[a-z0-9_]+(?:\.[a-z0-9_]+){2,}", "a dotted name with its version"),
+        "doctype": doctype,
+        "namespace": root.matching("namespace", _DOTTED, "a dotted name") if root.has("namespace") else doctype,
         "depth": root.one_of("depth", ("full", "basic")),
         "names": root.names("name"),
         "descriptions": root.names("description"),
@@ -210,6 +218,7 @@ def _claim(table: Table, path: ClaimPath, lists: Mapping[str, CodeList]) -> Clai
         codes=lists.get(codes),
         codes_at=table.text("codes_at", "") or None,
         derive=_derivation(table),
+        mdoc=_element(table.table("mdoc")) if table.has("mdoc") else None,
         children=_number_parts(path) if table.raw("type") in ("rrn", "frn") else (),
         names=table.both(close=False),
     )
@@ -224,6 +233,24 @@ def _derivation(table: Table) -> Derivation | None:
     except ValueError as problem:
         table.error("derive", str(problem))
         return None
+
+
+def _element(table: Table) -> MdocElement:
+    words = table.table("values") if table.has("values") else None
+    values: dict[str, str | int] = {}
+    for code in words.keys() if words else ():
+        value = words.raw(code) if words else None
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
+            values[code] = value
+        else:
+            table.error(f"values.{code}", "must be a text or a whole number")
+    element = MdocElement(
+        namespace=table.matching("namespace", _DOTTED, "a dotted name"),
+        name=table.matching("element", _ELEMENT, "a name in small letters, digits and _"),
+        values=values,
+    )
+    table.close()
+    return element
 
 
 def _number_parts(path: ClaimPath) -> tuple[ClaimSpec, ...]:

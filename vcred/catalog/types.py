@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vcred.catalog.codes import CodeList
     from vcred.catalog.derive import Derivation
     from vcred.catalog.effects import Effect
+    from vcred.catalog.element import MdocElement
 
 __all__ = ["CertificateType", "ClaimSpec", "ClaimState", "IssueOption", "OptionValue", "TypeStatus", "Variant"]
 
@@ -38,7 +39,8 @@ class ClaimSpec:
     goes wherever its parent goes, "selective" is hidden until the holder chooses it; so is, for
     ``elements``, each element of an array. ``sensitivity`` is "document" (says nothing about a person),
     "personal", "sensitive" (개인정보보호법 제23조 and the like) or "identifier" (제24조). ``codes_at``
-    names the sibling whose date decides which codes may be used; ``None`` means the day of issue.
+    names the sibling whose date decides which codes may be used; ``None`` means the day of issue. ``mdoc`` is what
+    another standard calls the claim in an mdoc.
     """
 
     path: ClaimPath
@@ -53,6 +55,7 @@ class ClaimSpec:
     codes: CodeList | None = None
     codes_at: str | None = None
     derive: Derivation | None = None
+    mdoc: MdocElement | None = None
 
     @property
     def key(self) -> str:
@@ -154,12 +157,14 @@ class CertificateType:
     """A certificate kind. ``file`` is where it was read; ``facts`` are record fields that are never issued.
 
     ``sample`` is the record of a fictitious person and ``sample_date`` a day on which it can be issued.
-    ``options`` is a claim too, which is why every option has a label.
+    ``options`` is a claim too, which is why every option has a label. ``formats`` are those it may be in. In an mdoc
+    of document type ``doctype`` its claims are in ``namespace``, but those that another standard names (``mdoc``).
     """
 
     code: str
     vct: str
     doctype: str
+    namespace: str
     depth: str
     names: Mapping[str, str]
     descriptions: Mapping[str, str]

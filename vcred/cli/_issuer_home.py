@@ -2,18 +2,19 @@
 
 ``root.key`` and ``root.pem`` (used by ``issuer init`` and ``issuer rotate`` only; keep the key elsewhere in between),
 ``issuer.json`` (settings), ``authority.json`` (for the maker of the trust bundle), ``issuer.db``; and for each signer a
-``.pem`` with its certificate and, unless it is in a device, a ``.key``. The settings say which signer is at work, and
-which is the next: changing over is one file written in one step.
+``.pem`` with its certificate and, unless it is in a device, a ``.key``. A post-quantum signer has no certificate but
+a ``.json``, its entry in the trust list; status lists have a signer of their own then. The settings say which signer
+is at work, and which is the next: changing over is one file written in one step.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from vcred.cli._files import make_folder, read_object, refuse_existing, write
+from vcred.cli._files import make_folder, read, read_object, refuse_existing, write
 from vcred.errors import CatalogError, SigningError, StoreError
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from issuer import Issuer, IssuerStore
     from vcred.keys import PublicKey, Signer
     from vcred.trust import Authority
+    from vcred.trust.bare import BareKey
 
 __all__ = [
+    "ALGORITHMS",
     "AUTHORITY",
     "DEFAULT_FORMATS",
     "ROOT_CHAIN",
@@ -35,6 +38,8 @@ __all__ = [
     "KeyPlace",
     "Settings",
     "certificate_key",
+    "entry_for",
+    "entry_text",
     "load_place",
     "make",
     "opened",
@@ -49,7 +54,12 @@ SKEW = timedelta(hours=1)
 """Another machine's clock may be a little behind."""
 
 _ROOT_YEARS = 20
+ALGORITHMS = ("es256", "ml-dsa-44", "ml-dsa-65", "ml-dsa-44-es256", "ml-dsa-65-es256")
+"""What a document signer may sign with, as the command line has it."""
+
 _FIRST = {"key": "file:document-signer.key", "chain": "document-signer.pem"}
+_FIRST_LISTS = {"key": "file:status-signer.key", "chain": "status-signer.pem"}
+_BARE = ".json"
 _MEMBERS = ("format", "id", "name", "types", "status_uri", "copies")
 _ROLES = ("signer", "next_signer", "status_signer", "next_status_signer")
 DEFAULT_FORMATS = ("dc+sd-jwt", "sd-cwt")
@@ -57,10 +67,17 @@ DEFAULT_FORMATS = ("dc+sd-jwt", "sd-cwt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyPlace:
-    """Where a signer's key is (a URI; a ``file:`` without a leading ``/`` is in the folder) and its certificate."""
+    """Where a signer's key is (a URI; a ``file:`` without a leading ``/`` is in the folder) and its certificate, or
+    the entry in the trust list of one that has none.
+    """
 
     key: str = field(repr=False)
     chain: str
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has no certificate."""
+        return self.chain.endswith(_BARE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +90,7 @@ class Settings:
     status_uri: str
     copies: int
     formats: tuple[str, ...]
+    w3c_status: Literal["token", "bitstring"]
     signer: KeyPlace
     next_signer: KeyPlace | None = None
     status_signer: KeyPlace | None = None
@@ -98,9 +116,11 @@ def make(
     types: Sequence[str],
     copies: int,
     formats: Sequence[str],
+    w3c_status: Literal["token", "bitstring"],
     production: bool,
     password: bytes,
     at: datetime,
+    algorithm: str = "es256",
 ) -> bytes:
     """Make the folder. Returns the root certificate. ``CatalogError`` for an unknown type."""
     from vcred.catalog import Catalog
@@ -112,14 +132,20 @@ def make(
     for code in types:
         if code not in catalog:
             raise CatalogError("catalog", code, "there is no such certificate type")
-    first = KeyPlace(**_FIRST)
+    first, lists, bare = KeyPlace(**_FIRST), None, None
+    certified = first
     refuse_existing(_key_file(folder, first), folder / first.chain, folder / SETTINGS)
     root_key, key = SoftwareSigner.generate(), SoftwareSigner.generate()
+    if algorithm != "es256":
+        first = KeyPlace(key=first.key, chain=f"document-signer{_BARE}")
+        certified = lists = KeyPlace(**_FIRST_LISTS)
+        bare_key = SoftwareSigner.generate(algorithm.upper())
+        bare = entry_for(bare_key.public_key, end=at + timedelta(days=SIGNER_DAYS), at=at)
     end = at + timedelta(days=365 * _ROOT_YEARS)
     root = build_root(root_key, name=name, not_before=at - SKEW, not_after=end)
     leaf = build_signer(
         key.public_key,
-        purpose=Purpose.ISSUER,
+        purpose=Purpose.ISSUER if lists is None else Purpose.STATUS,
         id=id,
         name=name,
         issuer=root,
@@ -135,14 +161,19 @@ def make(
         status_uri=status_uri,
         copies=copies,
         formats=tuple(formats),
+        w3c_status=w3c_status,
         signer=first,
+        status_signer=lists,
     )
-    entry = _authority(made, root, leaf, valid=(at - SKEW, end), test=not production)
+    entry = _authority(made, root, leaf, bare, valid=(at - SKEW, end), test=not production)
     make_folder(folder)
     write(folder / ROOT_KEY, root_key.to_pem(password=password), private=True)
     write(folder / ROOT_CHAIN, pem(root))
-    write(_key_file(folder, first), key.to_pem(password=password), private=True)
-    write(folder / first.chain, pem(leaf))
+    write(_key_file(folder, certified), key.to_pem(password=password), private=True)
+    write(folder / certified.chain, pem(leaf))
+    if bare is not None:
+        write(_key_file(folder, first), bare_key.to_pem(password=password), private=True)
+        write(folder / first.chain, entry_text(bare))
     write(folder / AUTHORITY, dump(entry))
     save(folder, made, force=False)
     return root
@@ -151,13 +182,7 @@ def make(
 def settings(folder: Path) -> Settings:
     """What ``issuer.json`` says; the first format, which had one signer, is read as well. Raises ``StoreError``."""
     path = folder / SETTINGS
-    try:
-        body = read_object(path, *_MEMBERS, "formats", *_ROLES)
-    except StoreError:
-        body = read_object(path, *_MEMBERS) | dict.fromkeys(_ROLES) | {"signer": _FIRST, "formats": DEFAULT_FORMATS}
-        expected = 1
-    else:
-        expected = 2
+    body, expected = _read(path)
     try:
         texts = [body["id"], body["status_uri"], *body["types"], *body["formats"], *body["name"].values()]
         places = {role: None if body[role] is None else KeyPlace(**body[role]) for role in _ROLES}
@@ -166,7 +191,7 @@ def settings(folder: Path) -> Settings:
     signer = places.pop("signer")
     texts += [text for place in (signer, *places.values()) if place is not None for text in (place.key, place.chain)]
     proper = body["format"] == expected and type(body["copies"]) is int and all(isinstance(one, str) for one in texts)
-    if not proper or signer is None:
+    if not proper or signer is None or body["w3c_status"] not in ("token", "bitstring"):
         raise StoreError(f"{path}: not the settings of an issuer")
     return Settings(
         id=body["id"],
@@ -175,9 +200,20 @@ def settings(folder: Path) -> Settings:
         status_uri=body["status_uri"],
         copies=body["copies"],
         formats=tuple(body["formats"]),
+        w3c_status=body["w3c_status"],
         signer=signer,
         **places,
     )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], int]:
+    """The settings and the number of their format; what an older one does not say is as it was then."""
+    first = dict.fromkeys(_ROLES) | {"signer": _FIRST, "formats": DEFAULT_FORMATS, "w3c_status": "token"}
+    for missing, number in (({}, 2), ({"w3c_status": "token"}, 2)):
+        members = {*_MEMBERS, "formats", "w3c_status", *_ROLES} - missing.keys()
+        with suppress(StoreError):
+            return read_object(path, *members) | missing, number
+    return read_object(path, *_MEMBERS) | first, 1
 
 
 def save(folder: Path, known: Settings, *, force: bool = True) -> None:
@@ -196,6 +232,7 @@ def save(folder: Path, known: Settings, *, force: bool = True) -> None:
         "status_uri": known.status_uri,
         "copies": known.copies,
         "formats": list(known.formats),
+        "w3c_status": known.w3c_status,
     }
     write(folder / SETTINGS, dump_json(body | places), force=force)
 
@@ -206,7 +243,7 @@ def load_place(folder: Path, place: KeyPlace, password_file: Path | None) -> Sig
     from vcred.keys import load_signer
 
     if place.key.startswith("file:"):
-        return load_key(_key_file(folder, place), password_file)
+        return load_key(_key_file(folder, place), password_file, post_quantum=place.is_bare)
     return load_signer(
         place.key,
         # The password of a file is never tried as a PIN: three wrong ones lock a token.
@@ -215,10 +252,12 @@ def load_place(folder: Path, place: KeyPlace, password_file: Path | None) -> Sig
 
 
 def certificate_key(folder: Path, place: KeyPlace) -> PublicKey:
-    """The public key in a signer's certificate."""
+    """The public key in a signer's certificate, or in its entry."""
     from vcred.cli._describe import pem_chain
     from vcred.trust import read_certificate
 
+    if place.is_bare:
+        return entry_at(folder, place).key
     path = folder / place.chain
     return read_certificate(pem_chain(path)[0], str(path)).key
 
@@ -249,15 +288,17 @@ def opened(
     profile = IssuerProfile(
         id=known.id,
         signer=signer_of(known.signer),
-        chain=pem_chain(folder / known.signer.chain),
+        chain=() if known.signer.is_bare else pem_chain(folder / known.signer.chain),
+        bare=entry_at(folder, known.signer) if known.signer.is_bare else None,
+        status_signer=None if lists is None else signer_of(lists),
+        status_chain=() if lists is None else pem_chain(folder / lists.chain),
         status_uri=known.status_uri,
         copies=known.copies,
         formats=known.formats,
+        w3c_status=known.w3c_status,
         types=frozenset(known.types),
         aggregation_uri=f"{known.status_uri}aggregation" if known.status_uri else "",
     )
-    if lists is not None:
-        profile = replace(profile, status_signer=signer_of(lists), status_chain=pem_chain(folder / lists.chain))
     with store_of(folder) as store:
         yield Issuer(profile, records=source(records), catalog=Catalog.builtin(), store=store)
 
@@ -275,7 +316,38 @@ def _key_file(folder: Path, place: KeyPlace) -> Path:
     return folder / place.key.removeprefix("file:")
 
 
-def _authority(made: Settings, root: bytes, leaf: bytes, *, valid: tuple[datetime, datetime], test: bool) -> Authority:
+def entry_for(key: PublicKey, *, end: datetime, at: datetime) -> BareKey:
+    """The entry of a key without a certificate that is valid from now on."""
+    from vcred.formats._wire import epoch
+    from vcred.trust.bare import BareKey
+
+    return BareKey(key=key, did_url=None, valid_from=epoch(at - SKEW), valid_until=epoch(end))
+
+
+def entry_text(entry: BareKey) -> bytes:
+    """``entry`` as a file."""
+    from vcred.formats._wire import dump_json
+    from vcred.trust.bare import key_json
+
+    return dump_json(key_json(entry))
+
+
+def entry_at(folder: Path, place: KeyPlace) -> BareKey:
+    """The entry of a key without a certificate. Raises ``StoreError``."""
+    from vcred.errors import MalformedError
+    from vcred.formats._wire import parse_json
+    from vcred.trust.bare import read_key
+
+    path = folder / place.chain
+    try:
+        return read_key(parse_json(read(path, 65_536), "", max_bytes=65_536, max_depth=4), "")
+    except MalformedError as error:
+        raise StoreError(f"{path}: not the entry of a key in the trust list: {error}") from error
+
+
+def _authority(
+    made: Settings, root: bytes, leaf: bytes, bare: BareKey | None, *, valid: tuple[datetime, datetime], test: bool
+) -> Authority:
     from vcred.formats._wire import epoch
     from vcred.trust import Authority, Names, Purpose, read_certificate
 
@@ -291,4 +363,5 @@ def _authority(made: Settings, root: bytes, leaf: bytes, *, valid: tuple[datetim
         valid_from=epoch(valid[0]),
         valid_until=epoch(valid[1]),
         test=test,
+        keys=() if bare is None else (bare,),
     )

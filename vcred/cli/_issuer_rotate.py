@@ -5,6 +5,9 @@
 3. Activate: the new key signs from now on. What the old one signed stays valid.
 4. Retire the old key, when it is certain that nothing signs with it: what carries a later date is refused.
 
+A signer with a certificate is followed by a post-quantum one (or the other way round) in the same steps, with
+``--algorithm``; its status lists need a signer of their own before that, since a post-quantum key signs none.
+
 A key that leaked is said to be compromised at once: this store signs nothing with it any more, and whoever takes the
 next bundle accepts nothing that it ever signed, certificates and status lists alike.
 """
@@ -77,7 +80,8 @@ class _Rotation:
         from vcred.trust import read_certificate
 
         withdrawn = {each.kid for each in entry.withdrawn}
-        return [
+        bare = () if self.lists else (each.key.kid for each in entry.keys)
+        return [kid for kid in bare if kid not in withdrawn] + [
             kid
             for kid, chain in zip(entry.kids, entry.signers, strict=True)
             if kid not in withdrawn and (read_certificate(chain[0], "signer").usages == (self.purpose.eku,))
@@ -87,6 +91,7 @@ class _Rotation:
 @command.command("rotate", at=True, json=True)
 @option("--lists", is_flag=True)
 @option("--key", "key_uri")
+@option("--algorithm", type=click.Choice(home.ALGORITHMS))
 @option("--root-key", default=f"file:{home.ROOT_KEY}")
 @option("--activate", "step", flag_value="activate")
 @option("--retire-old", "step", flag_value="retire_old")
@@ -103,6 +108,7 @@ def rotate(
     *,
     lists: bool,
     key_uri: str | None,
+    algorithm: str | None,
     root_key: str,
     step: str | None,
     kid: str | None,
@@ -127,7 +133,15 @@ def rotate(
         found = [_give_up(this, kid, run.at)]
         told = run.text("유출된 키. authority.json을 곧바로 게시하세요", "compromised; publish authority.json at once")
     else:
-        found = [_prepare(this, key_uri, root_key, password_file, run.at, force=force)]
+        made = _bare_algorithm(this, algorithm, key_uri)
+        if this.prepared is not None and not force:
+            raise StoreError("a next key is prepared already: --activate it, or --force another one")
+        with home.opened(this.folder):
+            pass  # a store of the first version learns who signed what it holds, before that changes
+        if made is None:
+            found = [_prepare(this, key_uri, root_key, password_file, run.at)]
+        else:
+            found = [_prepare_bare(this, made, password_file, run.at)]
         told = run.text(
             "다음 키. authority.json을 게시한 뒤 --activate", "the next key; publish authority.json, then --activate"
         )
@@ -139,17 +153,55 @@ def rotate(
     run.report(facts, lambda console: console.print("\n".join(f"{one.hex()}: {told}" for one in found)))
 
 
-def _prepare(
-    this: _Rotation, key_uri: str | None, root_key: str, password_file: Path | None, at: datetime, *, force: bool
-) -> bytes:
+def _bare_algorithm(this: _Rotation, asked: str | None, key_uri: str | None) -> str | None:
+    """What the next signer signs with if it is post-quantum; ``None`` when it has a certificate."""
+    place = this.at_work
+    found = asked
+    if asked is None and place is not None:
+        found = home.certificate_key(this.folder, place).alg.lower()
+    if found is None or not found.startswith("ml-dsa"):
+        return None
+    if this.lists or key_uri is not None:
+        raise click.UsageError("a post-quantum key is made here, and signs certificates: without --lists and --key")
+    if this.known.status_signer is None:
+        raise StoreError("a post-quantum key signs no status lists: give them a signer first, with --lists")
+    return found
+
+
+def _prepare_bare(this: _Rotation, algorithm: str, password_file: Path | None, at: datetime) -> bytes:
+    """A key without a certificate, told to the maker of the bundle, and not used yet."""
+    from vcred.cli._secrets import new_password
+    from vcred.keys import SoftwareSigner
+
+    entry = this.authority()
+    made = SoftwareSigner.generate(algorithm.upper())
+    bare = home.entry_for(made.public_key, end=_end(entry.valid_until, at), at=at)
+    stem = f"document-signer-{bare.key.kid.hex()}"
+    place = KeyPlace(key=f"file:{stem}.key", chain=f"{stem}.json")
+    write(this.folder / f"{stem}.key", made.to_pem(password=new_password(password_file)), private=True)
+    write(this.folder / place.chain, home.entry_text(bare), force=True)
+    entry = _without(entry, this.kid(this.prepared))
+    this.describe(replace(entry, keys=(*entry.keys, bare)))
+    _save(this, prepared=place)
+    return bare.key.kid
+
+
+def _without(entry: Authority, kid: bytes | None) -> Authority:
+    """``entry`` without a key that was prepared and never used."""
+    listed = [(one, chain) for one, chain in zip(entry.kids, entry.signers, strict=True) if one != kid]
+    return replace(
+        entry,
+        kids=tuple(one for one, _ in listed),
+        signers=tuple(chain for _, chain in listed),
+        keys=tuple(each for each in entry.keys if each.key.kid != kid),
+    )
+
+
+def _prepare(this: _Rotation, key_uri: str | None, root_key: str, password_file: Path | None, at: datetime) -> bytes:
     """A key and its certificate, told to the maker of the bundle, and not used yet."""
     from vcred.cli._describe import pem, pem_chain
     from vcred.trust import build_signer, read_certificate
 
-    if this.prepared is not None and not force:
-        raise StoreError("a next key is prepared already: --activate it, or --force another one")
-    with home.opened(this.folder):
-        pass  # a store of the first version learns who signed what it holds, before that changes
     folder, (root,) = this.folder, pem_chain(this.folder / home.ROOT_CHAIN)
     root_place = KeyPlace(key=root_key if ":" in root_key else f"file:{root_key}", chain=home.ROOT_CHAIN)
     root_signer = home.load_place(folder, root_place, password_file)
@@ -169,10 +221,8 @@ def _prepare(
     if key is not None:
         write(folder / f"{stem}.key", key, private=True)
     write(folder / place.chain, pem(leaf), force=True)
-    entry, dropped = this.authority(), this.kid(this.prepared)
-    listed = [(kid, chain) for kid, chain in zip(entry.kids, entry.signers, strict=True) if kid != dropped]
-    listed.append((public_key.kid, (leaf,)))
-    this.describe(replace(entry, kids=tuple(kid for kid, _ in listed), signers=tuple(chain for _, chain in listed)))
+    entry = _without(this.authority(), this.kid(this.prepared))
+    this.describe(replace(entry, kids=(*entry.kids, public_key.kid), signers=(*entry.signers, (leaf,))))
     _save(this, prepared=place)
     return public_key.kid
 
@@ -251,7 +301,8 @@ def _give_up(this: _Rotation, named: str | None, at: datetime) -> bytes:
     from vcred.trust import WithdrawalReason
 
     entry = this.authority()
-    kid = this.kid(this.at_work) if named is None else next((one for one in entry.kids if one.hex() == named), None)
+    known = (*entry.kids, *(each.key.kid for each in entry.keys))
+    kid = this.kid(this.at_work) if named is None else next((one for one in known if one.hex() == named), None)
     if kid is None:
         raise StoreError(f"authority.json lists no key {named or ''}")
     if not this.lists:

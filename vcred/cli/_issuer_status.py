@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 AGGREGATION = "aggregation.json"
+BITSTRING = ".vc.jwt"
 
 
 def _change(name: str) -> None:
@@ -114,7 +115,10 @@ def publish(run: Run, *, out: Path, folder: Path, password_file: Path | None) ->
 
     written = _write_lists(run, out, folder, password_file, forms=("cwt", "jwt"))
     # Last, so that no list is named before it is there.
-    write(out / AGGREGATION, build_aggregation(dict.fromkeys(one["uri"] for one in written)), force=True)
+    named: dict[bool, dict[str, None]] = {False: {}, True: {}}
+    for one in written:
+        named[one["file"].endswith(BITSTRING)][one["uri"]] = None
+    write(out / AGGREGATION, build_aggregation(named[False], bitstrings=named[True]), force=True)
     _report(run, written)
 
 
@@ -129,14 +133,16 @@ def _write_lists(
         signed = agency.signed_lists(at=run.at, forms=forms)
         title = run.text("상태 목록", "status lists")
         for one in bar.track(signed, total=agency.list_count, description=title):
-            written += [_put(out, one, form) for form in forms]
+            written += [_put(out / f"{one.number}.{form}", one.uri, one.tokens[form], one) for form in forms]
+            for uri, token in one.bitstrings.items():
+                purpose = uri.rpartition("-")[2]
+                written.append(_put(out / f"{one.number}-{purpose}{BITSTRING}", uri, token, one))
     return written
 
 
-def _put(out: Path, one: SignedList, form: Form) -> dict[str, Any]:
-    token = one.tokens[form]
-    path = write(out / f"{one.number}.{form}", token, force=True)
-    return {"uri": one.uri, "file": str(path), "bytes": len(token), "version": one.version}
+def _put(file: Path, uri: str, token: bytes, one: SignedList) -> dict[str, Any]:
+    path = write(file, token, force=True)
+    return {"uri": uri, "file": str(path), "bytes": len(token), "version": one.version}
 
 
 def _report(run: Run, written: list[dict[str, Any]]) -> None:

@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from vcred.cli._files import read, refuse_existing, write
 from vcred.errors import MalformedError
+from vcred.qr.scan import is_envelope, texts_of
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from vcred.issuance import Offer
-    from vcred.presentation import PresentationRequest
+    from vcred.presentation import Presentation, PresentationRequest
     from vcred.qr import Code, HasMessage, Message
 
 __all__ = [
@@ -27,15 +28,16 @@ __all__ = [
     "put_bytes",
     "put_offer",
     "put_request",
+    "read_bare",
     "refuse_taken",
     "take",
+    "take_answer",
     "take_bytes",
     "take_message",
     "take_offer",
 ]
 
-_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
-_ENVELOPE = 0x56
+_MAX_ANSWER = 1024 * 1024
 _PERSONAL = ("RESPONSE", "ONE_WAY", "DELIVERY", "PAPER", "PROOF", "OFFER")
 """Kinds whose files are for their owner only: they hold claims, what a credential is bound to, or the right to one."""
 _SCHEMES = ("openid4vp://", "openid-credential-offer://", "vcred:")
@@ -63,9 +65,9 @@ def take(sources: Sequence[str], *, quiet: bool = True) -> Message | str | bytes
     texts: list[str] = []
     for path in _counted([Path(source) for source in sources], quiet=quiet):
         raw = read(path)
-        if len(sources) == 1 and (_is_envelope(raw) or raw[:1] == b"{"):
+        if len(sources) == 1 and (is_envelope(raw) or raw[:1] == b"{"):
             return raw
-        texts += _texts_in(raw, path)
+        texts += texts_of(raw, path.name)
     if len(texts) == 1 and (_is_uri(texts[0]) or texts[0].startswith("eyJ")):
         return texts[0] if _is_uri(texts[0]) else texts[0].encode()
     from vcred.qr import decode
@@ -103,9 +105,55 @@ def take_message(sources: Sequence[str], *, quiet: bool = True) -> Message:
     found = take(sources, quiet=quiet)
     if isinstance(found, Message):
         return found
-    if isinstance(found, bytes) and _is_envelope(found):
+    if isinstance(found, bytes) and is_envelope(found):
         return decode_message(found)
     raise MalformedError(ReasonCode.SCHEME, sources[0], "this is not a message of the QR profile")
+
+
+def take_answer(sources: Sequence[str], *, quiet: bool = True) -> Message | Presentation | list[bytes]:
+    """What a holder gave, in whatever form: ``read_bare``, else a message as above."""
+    return read_bare(sources) or take_message(sources, quiet=quiet)
+
+
+def read_bare(sources: Sequence[str]) -> Presentation | list[bytes]:
+    """Files that are one credential or presentation each, or one with a ``vp_token`` in JSON; else an empty list.
+
+    What a file is, its bytes say. Raises ``MalformedError``, ``OSError``.
+    """
+    from vcred.presentation import Presentation
+
+    found: list[bytes] = []
+    for source in sources:
+        bare = None if _is_uri(source) else _bare(read(Path(source)))
+        if isinstance(bare, dict) and len(sources) == 1:
+            return Presentation.of(bare)
+        if isinstance(bare, bytes):
+            found.append(bare)
+    return found if len(found) == len(sources) else []
+
+
+def _bare(raw: bytes) -> dict[str, Any] | bytes | None:
+    """The members of a ``vp_token``, one presentation, or ``None`` for what may be a message. Raises as above."""
+    from vcred.formats._wire import parse_json
+    from vcred.formats.detect import detect, detect_token
+
+    if is_envelope(raw):
+        return None
+    text = raw.strip()
+    if text[:1] == b"{":
+        body = parse_json(text, "", max_bytes=_MAX_ANSWER)
+        if isinstance(body, dict) and isinstance(body.get("vp_token"), dict):
+            members: dict[str, Any] = body["vp_token"]
+            return members
+    try:
+        if text.isascii():
+            return detect_token(text.decode("ascii"))[1]
+        detect(raw)
+    except MalformedError:
+        if text[:1] in (b"e", b"{"):  # no code of ours begins like that: it is a presentation that is wrong
+            raise
+        return None
+    return raw
 
 
 def put(what: HasMessage | Message, out: Path, *, force: bool, animated: bool | None = None) -> list[Path]:
@@ -191,32 +239,8 @@ def _names(out: Path, count: int) -> list[Path]:
     return [out.with_name(f"{out.stem}-{number:02}{out.suffix}") for number in range(1, count + 1)]
 
 
-def _is_envelope(raw: bytes) -> bool:
-    """The tag and a version; a text of frames begins with the same letter, and then goes on as text."""
-    return raw[:1] == bytes((_ENVELOPE,)) and raw[1:2] < b" "
-
-
 def _is_uri(text: str) -> bool:
     return text.startswith(_SCHEMES)
-
-
-def _texts_in(raw: bytes, path: Path) -> list[str]:
-    """The texts of the codes in one file. An error names the file."""
-    if raw.startswith((*_PICTURES, b"%PDF")):
-        from vcred.qr import read_image, read_pdf
-
-        try:
-            found = [text for page in read_pdf(raw) for text in page] if raw[:4] == b"%PDF" else read_image(raw)
-        except MalformedError as error:
-            raise MalformedError(error.code, path.name, error.detail) from error
-    else:
-        try:
-            found = [line.strip() for line in raw.decode("utf-8").splitlines() if line.strip()]
-        except UnicodeDecodeError:
-            raise MalformedError(ReasonCode.FORMAT, path.name, "neither a picture nor a message") from None
-    if not found:
-        raise MalformedError(ReasonCode.FORMAT, path.name, "there is no QR code in it")
-    return found
 
 
 def _counted(paths: list[Path], *, quiet: bool) -> Iterable[Path]:

@@ -28,6 +28,7 @@ root = Group(
         "wallet": "vcred.cli.wallet",
         "verifier": "vcred.cli.verifier",
         "qr": "vcred.cli.qr",
+        "inspect": "vcred.cli.inspect",
     },
 )
 root.params.append(

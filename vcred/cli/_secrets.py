@@ -62,7 +62,7 @@ def new_password(file: Path | None) -> bytes:
     return password.encode()
 
 
-def load_key(path: Path, password_file: Path | None) -> SoftwareSigner:
+def load_key(path: Path, password_file: Path | None, *, post_quantum: bool = False) -> SoftwareSigner:
     """The key in a PEM file; its password is asked for only if it is encrypted. Raises ``SigningError``."""
     from vcred.keys import SoftwareSigner
 
@@ -76,6 +76,6 @@ def load_key(path: Path, password_file: Path | None) -> SoftwareSigner:
             text_of(password_file) if password_file else ask(f"{path.name} 암호", f"Password of {path.name}")
         ).encode()
     try:
-        return SoftwareSigner.from_pem(pem, password=password)
+        return SoftwareSigner.from_pem(pem, password=password, post_quantum=post_quantum)
     except SigningError as error:
         raise SigningError(f"{path}: {error}") from None

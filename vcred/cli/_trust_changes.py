@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from vcred.cli._command import Run
+    from vcred.keys import PublicKey
     from vcred.trust.content import Authority, ReaderEntry
     from vcred.trust.repository import Repository
 
@@ -125,7 +126,7 @@ def _about_authority(entry: Authority) -> list[tuple[str, str]]:
     lines = [("names", f"{entry.names.ko} / {entry.names.en}")]
     lines += [("anchors", f"root {fingerprint(der)}") for der in entry.anchors]
     lines += [("signers", f"signer {kid.hex()}") for kid in entry.kids]
-    lines += [("keys", f"key {each.key.kid.hex()}") for each in entry.keys]
+    lines += [("keys", _key_line(each.key)) for each in entry.keys]
     lines += [("types", ", ".join(sorted(entry.types)) or "-"), ("status_uris", ", ".join(entry.status_uris) or "-")]
     for each in entry.withdrawn:
         gone = entry.id if each.kid is None else each.kid.hex()
@@ -161,3 +162,8 @@ def _readers(files: Mapping[str, bytes]) -> dict[str, Any]:
 
 def _texts(files: Mapping[str, bytes], folder: str) -> dict[str, Any]:
     return {name.removeprefix(folder): raw for name, raw in files.items() if name.startswith(folder)}
+
+
+def _key_line(key: PublicKey) -> str:
+    """A key without a certificate; which algorithm it is for, where that is more than a detail."""
+    return f"key {key.kid.hex()}" + (f" {key.alg}" if key.is_post_quantum else "")

@@ -201,9 +201,9 @@ def status_tokens(sources: Sequence[Path]) -> tuple[list[bytes], dict[str, str]]
     tokens: list[bytes] = []
     wrong: dict[str, str] = {}
     for source in sources:
-        found = sorted(source.glob("*.cwt")) if source.is_dir() else [source]
+        found = sorted((*source.glob("*.cwt"), *source.glob("*.vc.jwt"))) if source.is_dir() else [source]
         if not found:
-            raise TrustError(f"{source}: no status list (*.cwt) is in this folder")
+            raise TrustError(f"{source}: no status list (*.cwt, *.vc.jwt) is in this folder")
         for file in found:
             raw = read(file)
             try:

@@ -41,6 +41,7 @@ def show_authorities(run: Run, folder: Path) -> None:
             "test": entry.test,
             "anchors": [fingerprint(der) for der in entry.anchors],
             "kids": [kid.hex() for kid in entry.kids],
+            "keys": [{"kid": each.key.kid.hex(), "alg": each.key.alg} for each in entry.keys],
             "withdrawn": [_withdrawn(entry, index) for index in range(len(entry.withdrawn))],
         }
         for entry in authorities(folder)
@@ -60,7 +61,7 @@ def show_authorities(run: Run, folder: Path) -> None:
             _yes(one["test"], run),
             len(one["withdrawn"]) or "",
             " / ".join(one["anchors"]),
-            " ".join(one["kids"]),
+            " ".join([*one["kids"], *(f"{each['kid']} ({each['alg']})" for each in one["keys"])]),
         ]
         for one in facts
     ]

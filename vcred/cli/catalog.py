@@ -162,6 +162,7 @@ def _facts(kind: CertificateType) -> dict[str, Any]:
         "code": kind.code,
         "vct": kind.vct,
         "doctype": kind.doctype,
+        "namespace": kind.namespace,
         "name": dict(kind.names),
         "description": dict(kind.descriptions),
         "authority": dict(kind.authorities),
@@ -184,6 +185,7 @@ def _facts(kind: CertificateType) -> dict[str, Any]:
                 "disclosure": spec.disclosure,
                 "sensitivity": spec.sensitivity,
                 "name": dict(spec.names),
+                "mdoc": None if spec.mdoc is None else {"namespace": spec.mdoc.namespace, "element": spec.mdoc.name},
             }
             for spec in kind.walk()
         ],
@@ -209,7 +211,12 @@ def _describe(console: Console, kind: CertificateType, lang: str) -> None:
         )
         console.print(table(head, rows))
     head = ["항목", "이름", "형식", "개수", "공개"] if korean else ["claim", "name", "type", "count", "disclosure"]
-    claims = ((str(spec.path), spec.name(lang), spec.type, spec.cardinality, spec.disclosure) for spec in kind.walk())
+    claims = [[str(spec.path), spec.name(lang), spec.type, spec.cardinality, spec.disclosure] for spec in kind.walk()]
+    if kind.namespace != kind.doctype:
+        console.print(plain(f"mdoc: {kind.doctype}, {kind.namespace}"))
+        head.append("mdoc")
+        for row, spec in zip(claims, kind.walk(), strict=True):
+            row.append("" if spec.mdoc is None else f"{spec.mdoc.namespace} {spec.mdoc.name}")
     console.print(table(head, claims))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -29,6 +29,8 @@ __all__ = ["command"]
 @option("--types", required=True)
 @option("--copies", default=5, type=click.IntRange(1, 30))
 @option("--format", "formats", multiple=True, type=click.Choice(FORMATS), default=home.DEFAULT_FORMATS)
+@option("--w3c-status", type=click.Choice(["token", "bitstring"]), default="token")
+@option("--algorithm", default="es256", type=click.Choice(home.ALGORITHMS))
 @option("--production", is_flag=True)
 @with_password
 @click.pass_obj
@@ -42,6 +44,8 @@ def init(
     types: str,
     copies: int,
     formats: tuple[str, ...],
+    w3c_status: Literal["token", "bitstring"],
+    algorithm: str,
     production: bool,
     password_file: Path | None,
 ) -> None:
@@ -56,6 +60,8 @@ def init(
         types=[one.strip() for one in types.split(",") if one.strip()],
         copies=copies,
         formats=tuple(dict.fromkeys(formats)),
+        w3c_status=w3c_status,
+        algorithm=algorithm,
         production=production,
         password=new_password(password_file),
         at=run.at,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vcred.cli import _trust, evidence
+from vcred.cli import _trust, _verify_many, evidence
 from vcred.cli._command import Group, Run, option
 from vcred.cli._files import make_folder, read, refuse_existing, write
-from vcred.formats.known import FORMATS
+from vcred.formats.known import FORMATS, LEGACY_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from vcred.trust import TrustBundle
     from verifier import VerificationResult, Verifier
 
-__all__ = ["command"]
+__all__ = ["command", "desk", "policy_named"]
 
 KEY, CHAIN, REQUESTS = "reader.key", "reader.pem", "requests.db"
 _ROOT_YEARS, _READER_DAYS = 10, 365
@@ -44,6 +44,7 @@ _SKEW = timedelta(hours=1)  # another machine's clock may be a little behind
 _PATH = click.Path(path_type=Path)
 
 command = Group("verifier")
+command.add_command(_verify_many.command)
 command.add_command(evidence.command)
 _home = option("--verifier", "home", default=".", envvar="VCRED_VERIFIER", type=_PATH)
 
@@ -154,7 +155,7 @@ def presets(run: Run, *, words: tuple[str, ...]) -> None:
 @option("--out", required=True, type=_PATH)
 @option("--max-age", type=click.IntRange(1, 86400))
 @option("--reference-date")
-@option("--format", "formats", multiple=True, type=click.Choice(FORMATS), default=("sd-cwt",))
+@option("--format", "formats", multiple=True, type=click.Choice((*FORMATS, *LEGACY_FORMATS)))
 @option("--password-file", type=_PATH)
 @option("--force", is_flag=True)
 @_home
@@ -180,14 +181,14 @@ def request(
 
     refuse_taken(out, force=force)
     bundle = _trust.load(trust, root, home)
-    wanted = _policy(policy, bundle)
-    with _desk(home, bundle, password_file) as desk:
-        made = desk.request(
+    wanted = policy_named(policy, bundle)
+    with desk(home, bundle, password_file) as verifier:
+        made = verifier.request(
             wanted,
             freshness=Challenge() if max_age is None else MaxAge(timedelta(seconds=max_age)),
             at=run.at,
             reference_date=None if reference_date is None else date.fromisoformat(reference_date),
-            formats=formats,
+            formats=formats or None,
             lang=run.lang,
         )
     written = put_request(made, out, force=force)
@@ -241,32 +242,33 @@ def verify(
     """See ``texts.toml``."""
     from vcred import PresentationRequest
     from vcred.cli._errors import exit_of
-    from vcred.cli._messages import put, refuse_taken, take, take_message
+    from vcred.cli._messages import put, refuse_taken, take, take_answer
 
     run: Run = ctx.obj
     if receipt is not None:
         refuse_taken(receipt, force=force)
     question = PresentationRequest.parse(take(asked))
-    shown = take_message(answer, quiet=run.json)
+    shown = take_answer(answer, quiet=run.json)
     bundle = _trust.load(trust, root, home)
     with (
         evidence.found(home, bundle, trust=trust, root=root) as noted,
-        _desk(home, bundle, password_file, noted) as desk,
+        desk(home, bundle, password_file, noted) as verifier,
     ):
-        result = desk.verify(shown, request=question, at=run.at)
+        result = verifier.verify(shown, request=question, at=run.at)
         facts = result.to_json()
         facts["evidence"] = None if noted is None or noted.entry is None else noted.entry.sequence
         if receipt is not None and result.presentation is not None:
-            signed = desk.receipt(result, at=run.at, reference=reference)
+            signed = verifier.receipt(result, at=run.at, reference=reference)
             facts["receipt"] = [str(path) for path in put(signed, receipt, force=force)]
     run.report(facts, lambda console: _print_result(console, result, bundle.catalog, run.lang))
     ctx.exit(exit_of(result.outcome))
 
 
 @contextmanager
-def _desk(
+def desk(
     home: Path, bundle: TrustBundle, password_file: Path | None, noted: evidence.Noted | None = None
 ) -> Iterator[Verifier]:
+    """The verifier in ``home``: its key, its open requests, and its archive as ``noted``."""
     from vcred.cli._secrets import load_key
     from verifier import ReaderIdentity, SqliteRequestStore, Verifier
 
@@ -275,7 +277,7 @@ def _desk(
         yield Verifier(trust=bundle, identity=identity, requests=store, evidence=noted)
 
 
-def _policy(name: str, bundle: TrustBundle) -> VerificationPolicy:
+def policy_named(name: str, bundle: TrustBundle) -> VerificationPolicy:
     """A policy file, or the policy of that id in the bundle, else the shipped preset."""
     from vcred.policy import VerificationPolicy
     from verifier import VerificationPolicy as Presets

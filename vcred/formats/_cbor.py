@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import cbor2
+from cbor2 import CBORSimpleValue, CBORTag
 
 from vcred.errors import MalformedError
 from vcred.reasons import ReasonCode
@@ -39,26 +39,28 @@ MAX_ITEMS: Final = 4096
 
 _REDACTED_TAG: Final = 60
 _EMBEDDED_TAG: Final = 24
-_REDACTED_SIMPLE: Final = cbor2.CBORSimpleValue(59)
+_OVER_BYTES: Final = frozenset({_EMBEDDED_TAG, _REDACTED_TAG})
+_REDACTED_SIMPLE: Final = CBORSimpleValue(59)
 # Odd and above 2^63, so that no float and no shorter integer equals it.
 _MARK: Final = secrets.randbits(64) | 1 << 63 | 1
 _MARK_BYTES: Final = b"\x1b" + _MARK.to_bytes(8, "big")
-# Tags that cbor2 interprets by itself. They never reach ``tag_hook``, so each is taken over.
+# Tags that cbor2 interprets by itself; each is taken over. Others come out as a ``CBORTag`` for ``_tidy`` to judge.
 _INTERPRETED: Final = (
     *(0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100),
     *(256, 258, 260, 261, 1004, 43000, 55799),
 )
-_LONG: Final = 6
 _HEADS: Final = tuple(
     tuple(bytes((major << 5 | value,)) if value < 24 else bytes((major << 5 | 24, value)) for value in range(256))
     for major in range(7)
 )
 _BSTR_HEADS: Final = _HEADS[2]
 _TEXT_HEADS: Final = _HEADS[3]
+_LONG: Final = 6
 _KEY_TYPES: Final = frozenset({int, str})
 _BYTES: Final = frozenset({bytes})
 _FAULTS: Final = (cbor2.CBORError, MalformedError, TypeError, ValueError)
 _ATOMS: Final = frozenset({int, str, bytes, bool, type(None)})
+_DECODED: Final = _ATOMS | {list, dict}
 
 
 class _RedactedKeys:
@@ -83,23 +85,17 @@ class Redacted(NamedTuple):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
+class Embedded(NamedTuple):
     """Tag 24: the encoded item as received, not decoded."""
 
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(NamedTuple):
     """Any other tag that the caller allows, uninterpreted."""
 
     tag: int
     value: Any
-
-
-_FINAL: Final = _ATOMS | {Redacted, Embedded}
-"""Types of values with nothing more to look into."""
 
 
 def decode(data: bytes, path: str, *, max_bytes: int, max_depth: int = 32, tags: frozenset[int] = TAGS) -> Any:
@@ -113,7 +109,7 @@ def decode(data: bytes, path: str, *, max_bytes: int, max_depth: int = 32, tags:
         raise MalformedError(ReasonCode.SIZE, path, f"more than {max_bytes} bytes")
     try:
         found: list[Any] = cbor2.loads(b"\x82" + data + _MARK_BYTES, **_options(max_depth + 1, tags))
-        _tidy(found, redaction=_REDACTED_TAG in tags)
+        _tidy(found, tags)
     except _FAULTS:
         raise _refusal(data, path, max_depth, tags) from None
     if found[1] != _MARK:
@@ -135,7 +131,7 @@ def decode_all(
     stream = _head(4, 2 * len(items)) + _MARK_BYTES.join((*items, b""))
     try:
         found: list[Any] = cbor2.loads(stream, **_options(max_depth + 1, tags))
-        _tidy(found, redaction=_REDACTED_TAG in tags)
+        _tidy(found, tags)
     except _FAULTS:
         found = []
     if found[1::2] == [_MARK] * len(items):
@@ -182,8 +178,11 @@ def _options(max_depth: int, tags: frozenset[int]) -> dict[str, Any]:
         "max_depth": max_depth,
         "allow_indefinite": False,
         "allow_duplicate_keys": False,
-        "tag_hook": _unlisted,
-        "semantic_decoders": _semantics(tags),
+        "semantic_decoders": {
+            # No hook for a tag over bytes: calling them takes longer than all the rest of a document with many.
+            tag: _keep(tag) if tag in tags else _refuse(tag)
+            for tag in (*_INTERPRETED, *(tags - _OVER_BYTES))
+        },
     }
 
 
@@ -191,7 +190,7 @@ def _refusal(data: bytes, path: str, max_depth: int, tags: frozenset[int]) -> Ma
     """Why ``data`` was refused. It is read again without the mark, whose bytes would make the answer vary."""
     try:
         decoder = cbor2.CBORDecoder(BytesIO(data), **_options(max_depth, tags))
-        _tidy([decoder.decode()], redaction=_REDACTED_TAG in tags)
+        _tidy([decoder.decode()], tags)
     except _FAULTS as error:
         return _reason(error, path)
     return MalformedError(ReasonCode.CBOR, path, "bytes after the item")
@@ -209,72 +208,88 @@ def _reason(error: Exception, path: str) -> MalformedError:
     return MalformedError(ReasonCode.CBOR, path, "not one well-formed item of definite length without duplicate keys")
 
 
-def _unlisted(tag: cbor2.CBORTag, _immutable: bool) -> Any:  # noqa: FBT001  # called by cbor2
-    raise MalformedError(ReasonCode.TAG, "", f"tag {tag.tag} is not allowed here")
-
-
-def _semantics(tags: frozenset[int]) -> dict[int, Any]:
-    return {tag: _keep(tag) if tag in tags else _refuse(tag) for tag in (*_INTERPRETED, *tags)}
+def _unlisted(tag: int) -> MalformedError:
+    return MalformedError(ReasonCode.TAG, "", f"tag {tag} is not allowed here")
 
 
 def _refuse(tag: int) -> Any:
     def refuse(_value: Any, _immutable: bool) -> Any:  # noqa: FBT001  # called by cbor2
-        raise MalformedError(ReasonCode.TAG, "", f"tag {tag} is not allowed here")
+        raise _unlisted(tag)
 
     return refuse
 
 
 def _keep(tag: int) -> Any:
-    kind = {_EMBEDDED_TAG: Embedded, _REDACTED_TAG: Redacted}.get(tag)
-
+    # Of itself cbor2 would make a tuple of a list below a tag.
     def keep(value: Any, _immutable: bool) -> Any:  # noqa: FBT001  # called by cbor2
-        if kind is None:
-            return Tagged(tag, value)
-        if type(value) is not bytes:
-            raise MalformedError(ReasonCode.TAG, "", f"tag {tag} is not over a byte string")
-        return kind(value)
+        return CBORTag(tag, value)
 
     return keep
 
 
-def _tidy(found: list[Any], *, redaction: bool) -> None:
-    """Refuse what no list or dict may hold, and put ``REDACTED_KEYS`` in its place."""
+def _tidy(found: list[Any], tags: frozenset[int]) -> None:
+    """Refuse what no list or dict may hold, and put our own types in the place of cbor2's."""
     waiting: list[Any] = [found]
     for node in waiting:  # it grows on the way
         children = node
         if type(node) is dict:
             for key in node:
                 if type(key) not in _KEY_TYPES:
-                    _tidy_keys(node, redaction=redaction)
+                    _tidy_keys(node, tags)
                     break
             children = node.values()
         elif len(node) > _LONG and _ATOMS.issuperset(map(type, node)):
             continue
+        rare = False
         for child in children:
             kind = type(child)
-            if kind in _FINAL:
+            if kind in _ATOMS:
                 continue
             if kind is list or kind is dict:
                 waiting.append(child)
             else:
-                waiting.append(_tidy_rare(child))
+                rare = True
+        if rare:
+            _tidy_rare(node, tags, waiting)
 
 
-def _tidy_rare(child: Any) -> tuple[Any, ...]:
-    if type(child) is Tagged:
-        return (child.value,)
-    if type(child) is not float:
-        raise MalformedError(ReasonCode.CBOR, "", "undefined or an unknown simple value")
-    if not isfinite(child):
-        raise MalformedError(ReasonCode.CBOR, "", "a number that is not finite")
-    return ()
+def _tidy_rare(node: Any, tags: frozenset[int], waiting: list[Any]) -> None:
+    """See to what is in ``node`` besides atoms and containers."""
+    for place, child in node.items() if type(node) is dict else enumerate(node):
+        kind = type(child)
+        if kind is CBORTag:
+            node[place] = _tidy_tag(child, tags, waiting)
+        elif kind is float:
+            if not isfinite(child):
+                raise MalformedError(ReasonCode.CBOR, "", "a number that is not finite")
+        elif kind not in _DECODED:
+            raise MalformedError(ReasonCode.CBOR, "", "undefined or an unknown simple value")
 
 
-def _tidy_keys(node: dict[Any, Any], *, redaction: bool) -> None:
+def _tidy_tag(found: CBORTag, tags: frozenset[int], waiting: list[Any]) -> Embedded | Redacted | Tagged:
+    tag, value = found.tag, found.value
+    if tag not in tags:
+        raise _unlisted(tag)
+    if tag in _OVER_BYTES:
+        if type(value) is not bytes:
+            raise MalformedError(ReasonCode.TAG, "", f"tag {tag} is not over a byte string")
+        return Embedded(value) if tag == _EMBEDDED_TAG else Redacted(value)
+    # A tag in a tag is a level of its own to cbor2, so that this goes no deeper than it did.
+    inside = [value]
+    if type(value) is list or type(value) is dict:
+        waiting.append(value)
+    else:
+        _tidy_rare(inside, tags, waiting)
+    return Tagged(tag, inside[0])
+
+
+def _tidy_keys(node: dict[Any, Any], tags: frozenset[int]) -> None:
     for key in list(node):
         if type(key) in _KEY_TYPES:
             continue
-        if not (redaction and type(key) is cbor2.CBORSimpleValue and key == _REDACTED_SIMPLE):
+        if type(key) is CBORTag and key.tag not in tags:
+            raise _unlisted(key.tag)
+        if not (_REDACTED_TAG in tags and type(key) is CBORSimpleValue and key == _REDACTED_SIMPLE):
             raise MalformedError(ReasonCode.CBOR, "", "a map key that is neither integer nor text")
         node[REDACTED_KEYS] = node.pop(key)
 

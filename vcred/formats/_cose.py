@@ -1,7 +1,8 @@
 """COSE_Sign1 (RFC 9052 section 4.2), strictly.
 
 ``alg`` stands in the protected header and nowhere else, is one of six (ES256, ES384, EdDSA and the fully
-specified forms of RFC 9864) and has to be the algorithm of the key. No ``crit``, no detached payload, no
+specified forms of RFC 9864), or a post-quantum one where the caller reads what an issuer signed and says so, and has
+to be the algorithm of the key. No ``crit``, no detached payload, no
 external data, no label in both headers. The signature is checked over the protected bytes as received.
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vcred.credential import Prepared
 from vcred.errors import MalformedError, RefusedError
 from vcred.formats._cbor import Tagged, bstr, decode, encode
+from vcred.keys.post_quantum import POST_QUANTUM
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ KID: Final = 4
 TYP: Final = 16
 X5CHAIN: Final = 33
 
-COSE_ALG: Final[Mapping[str, int]] = {"ES256": -7, "ES384": -35, "EdDSA": -8}
+COSE_ALG: Final[Mapping[str, int]] = {"ES256": -7, "ES384": -35, "EdDSA": -8, **POST_QUANTUM}
 """The identifier written for each algorithm of our keys."""
 
 _ALG_NAMES: Final[Mapping[int, str]] = {
@@ -57,6 +59,7 @@ _ALG_NAMES: Final[Mapping[int, str]] = {
     -51: "ES384",
     -8: "EdDSA",
     -19: "EdDSA",
+    **{number: name for name, number in POST_QUANTUM.items()},
 }
 _SIGN1_TAG: Final = 18
 _NO_TAGS: Final[frozenset[int]] = frozenset()
@@ -80,25 +83,34 @@ class Sign1:
     signing_input: bytes = field(repr=False)
 
 
-def parse_sign1(data: bytes, *, path: str, max_bytes: int = 65536, header_tags: frozenset[int] = _NO_TAGS) -> Sign1:
+def parse_sign1(
+    data: bytes,
+    *,
+    path: str,
+    max_bytes: int = 65536,
+    header_tags: frozenset[int] = _NO_TAGS,
+    post_quantum: bool = False,
+) -> Sign1:
     """Read a COSE_Sign1, tagged 18 or not tagged.
 
-    ``header_tags`` are the tags its protected header may hold. Raises ``MalformedError``: ``size``, ``cbor``,
-    ``depth``, ``tag``, ``format``, ``alg``, ``crit``, ``kid``.
+    ``header_tags`` are the tags its protected header may hold. ``post_quantum``: the algorithm may be such. Raises
+    ``MalformedError``: ``size``, ``cbor``, ``depth``, ``tag``, ``format``, ``alg``, ``crit``, ``kid``.
     """
     value = decode(data, path, max_bytes=max_bytes, tags=_SIGN1_ONLY)
     if type(value) is Tagged:
         value = value.value
-    return read_sign1(value, path=path, header_tags=header_tags)
+    return read_sign1(value, path=path, header_tags=header_tags, post_quantum=post_quantum)
 
 
-def read_sign1(value: Any, *, path: str, header_tags: frozenset[int] = _NO_TAGS) -> Sign1:
+def read_sign1(value: Any, *, path: str, header_tags: frozenset[int] = _NO_TAGS, post_quantum: bool = False) -> Sign1:
     """The COSE_Sign1 in ``value``, an array that is already decoded. Raises as ``parse_sign1``."""
     if type(value) is not list or [type(part) for part in value] != [bytes, dict, bytes, bytes]:
         raise MalformedError(ReasonCode.FORMAT, path, "not a COSE_Sign1 with its payload")
     raw, unprotected, payload, signature = value
     read = _read_small_protected if len(raw) <= _SMALL else _read_protected
     protected, name = read(raw, f"{path}.protected", header_tags)
+    if not post_quantum and name in POST_QUANTUM:
+        raise MalformedError(ReasonCode.ALG, f"{path}.protected", "not an algorithm that is allowed here")
     if ALG in unprotected:
         raise MalformedError(ReasonCode.ALG, f"{path}.protected", "alg is unprotected")
     if CRIT in protected or CRIT in unprotected:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from vcred.credential import StatusReference
+from vcred.credential import StatusReference, token_status
 from vcred.errors import MalformedError
 from vcred.keys import PublicKey
 from vcred.reasons import ReasonCode
@@ -49,8 +49,8 @@ def write_registered(content: Content) -> dict[int, Any]:
     if content.holder_key is not None:
         claims[_CNF] = {_COSE_KEY: content.holder_key.to_cose()}
     claims[_VCT] = content.vct
-    if content.status is not None:
-        claims[_STATUS] = {"status_list": {"idx": content.status.index, "uri": content.status.uri}}
+    if (status := token_status(content.status)) is not None:
+        claims[_STATUS] = {"status_list": {"idx": status.index, "uri": status.uri}}
     return claims
 
 

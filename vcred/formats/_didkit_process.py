@@ -1,6 +1,7 @@
 """didkit at arm's length: a process of its own that answers within a time limit, or is ended.
 
-Whatever happens in there (a crash, a panic, an endless canonicalization) is seen here as one thing: no answer.
+Whatever happens in there (a crash, a panic, an endless canonicalization) is seen here as one thing: no answer. That is
+not a "no": nobody knows what the answer would have been.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from vcred.errors import MissingExtraError
 if TYPE_CHECKING:
     from typing import IO
 
-__all__ = ["TIME_LIMIT", "DidkitProcess"]
+__all__ = ["TIME_LIMIT", "DidkitProcess", "NoAnswerError"]
 
 TIME_LIMIT: Final = 10.0
 """Seconds for one call, with the start of the process if need be."""
@@ -28,6 +29,10 @@ _WORKER = Path(__file__).with_name("_didkit_worker.py")
 _INHERITED = ("PATH", "HOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _HEAD = 5
 _MAX_ANSWER = 1 << 20
+
+
+class NoAnswerError(Exception):
+    """The process was lost, or took too long."""
 
 
 class DidkitProcess:
@@ -46,9 +51,9 @@ class DidkitProcess:
         self.sealed = False
 
     def call(self, name: str, *arguments: bytes) -> bytes | None:
-        """What ``didkit.<name>(*arguments)`` returns; ``None`` when it raised, crashed or took too long.
+        """What ``didkit.<name>(*arguments)`` returns; ``None`` when it raised.
 
-        Raises ``MissingExtraError`` where didkit is not installed.
+        Raises ``NoAnswerError`` when it crashed or took too long, ``MissingExtraError`` where didkit is not installed.
         """
         with self._lock:
             lost = False
@@ -59,7 +64,7 @@ class DidkitProcess:
                 return self._answer(name.encode("ascii"), *arguments)
             except (OSError, ValueError):
                 lost = True
-                return None
+                raise NoAnswerError("didkit crashed or took too long") from None
             finally:
                 late.cancel()
                 late.join()

@@ -4,6 +4,7 @@ Rules, in the order they are checked:
 
 1. three segments, none of the first two empty, no more than ``max_bytes``;
 2. protected header: a JSON object in strict base64url; ``alg`` on the allow-list, ``typ`` exactly as the caller says;
+   post-quantum algorithms are for callers who read what an issuer signed, and say so (``algorithms``);
 3. no ``crit`` and no ``b64`` (RFC 7797): no extension is understood here;
 4. no key from the token itself (``jwk``, ``jku``, ``x5u``): trust comes from a bundle. ``x5c`` is only shaped here,
    and its chain is the trust layer's to judge. ``parse_proof`` is the one exception, for proofs of possession;
@@ -24,6 +25,7 @@ from vcred.credential import Prepared
 from vcred.errors import MalformedError, RefusedError
 from vcred.formats._wire import b64u_bytes, b64u_decode, dump_json, parse_json
 from vcred.keys import PublicKey
+from vcred.keys.post_quantum import POST_QUANTUM, verifies
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -33,11 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALGORITHMS",
+    "ISSUER_ALGORITHMS",
     "Jws",
     "check_kid",
     "kid_of",
     "parse_jws",
     "parse_proof",
+    "peek_header",
     "prepare_jws",
     "prepare_segment",
     "read_segments",
@@ -49,6 +53,9 @@ __all__ = [
 
 _KID_BYTES = 8
 ALGORITHMS = ("ES256", "ES384", "EdDSA")
+ISSUER_ALGORITHMS = (*ALGORITHMS, *POST_QUANTUM)
+"""What a certificate may be signed with: only a trust bundle has keys for the post-quantum ones."""
+
 _MAX_HEADER = 16384
 _MAX_CHAIN = 4
 _EMBEDDED = frozenset({"jwk", "jku", "x5u"})
@@ -71,13 +78,20 @@ class Jws:
     x5c: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-def parse_jws(token: bytes | str, *, path: str, typ: str | tuple[str, ...], max_bytes: int = 65536) -> Jws:
-    """Read a compact JWS whose ``typ`` is (one of) ``typ``, letter for letter.
+def parse_jws(
+    token: bytes | str,
+    *,
+    path: str,
+    typ: str | tuple[str, ...],
+    max_bytes: int = 65536,
+    algorithms: tuple[str, ...] = ALGORITHMS,
+) -> Jws:
+    """Read a compact JWS whose ``typ`` is (one of) ``typ``, letter for letter, and whose ``alg`` is of ``algorithms``.
 
     Raises ``MalformedError`` with ``size``, ``format``, ``encoding``, ``json``, ``depth``, ``duplicate_key``,
     ``alg``, ``typ``, ``crit``, ``untrusted``, ``kid`` or ``chain``. Nothing about the signature is checked.
     """
-    return _parse(token, path, (typ,) if isinstance(typ, str) else typ, max_bytes, with_key=False)
+    return _parse(token, path, (typ,) if isinstance(typ, str) else typ, max_bytes, algorithms, with_key=False)
 
 
 def parse_proof(token: bytes | str, *, path: str, typ: str, max_bytes: int = 65536) -> tuple[Jws, PublicKey]:
@@ -86,10 +100,18 @@ def parse_proof(token: bytes | str, *, path: str, typ: str, max_bytes: int = 655
     The key is nobody's until the proof verifies with it. Raises as ``parse_jws`` does, and with ``key`` or
     ``key_use`` when ``jwk`` is missing, unusable, private, or accompanied by ``kid`` or ``x5c``.
     """
-    jws = _parse(token, path, (typ,), max_bytes, with_key=True)
+    jws = _parse(token, path, (typ,), max_bytes, ALGORITHMS, with_key=True)
     if "kid" in jws.header or "x5c" in jws.header:
         raise MalformedError(ReasonCode.KEY, f"{path}.header", "more than one key is named")
     return jws, PublicKey.from_jwk(jws.header.get("jwk"), path=f"{path}.header.jwk")
+
+
+def peek_header(token: bytes, path: str) -> Mapping[str, Any]:
+    """The protected header of a compact JWS, by rules 2 to 5 but for ``typ`` and ``jwk``; nothing else is looked at.
+
+    It says what a token claims to be, never that it is. Raises as ``parse_jws`` does.
+    """
+    return _read_header(token[: _MAX_HEADER + 1].partition(b".")[0], path)[0]
 
 
 def kid_of(header: Mapping[str, Any]) -> bytes | None:
@@ -159,21 +181,38 @@ def sign_jws(header: Mapping[str, Any], payload: bytes, signer: Signer) -> bytes
     return prepared.complete(signer.sign(prepared.signing_input))
 
 
-def _parse(token: bytes | str, path: str, typ: tuple[str, ...] | None, max_bytes: int, *, with_key: bool) -> Jws:
+def _parse(
+    token: bytes | str,
+    path: str,
+    typ: tuple[str, ...] | None,
+    max_bytes: int,
+    algorithms: tuple[str, ...],
+    *,
+    with_key: bool,
+) -> Jws:
     if len(token) > max_bytes:
         raise MalformedError(ReasonCode.SIZE, path, f"more than {max_bytes} bytes")
     raw = token if isinstance(token, bytes) else token.encode("utf-8", "surrogatepass")
     parts = raw.split(b".", 5)
     if len(parts) != 3 or not parts[0] or not parts[1]:
         raise MalformedError(ReasonCode.FORMAT, path, "not three segments with a header and a payload")
-    return read_segments(parts[0], parts[1], parts[2], path, typ, with_key=with_key)
+    return read_segments(parts[0], parts[1], parts[2], path, typ, with_key=with_key, algorithms=algorithms)
 
 
 def read_segments(
-    protected: bytes, payload: bytes, signature: bytes, path: str, typ: tuple[str, ...] | None, *, with_key: bool
+    protected: bytes,
+    payload: bytes,
+    signature: bytes,
+    path: str,
+    typ: tuple[str, ...] | None,
+    *,
+    with_key: bool,
+    algorithms: tuple[str, ...] = ALGORITHMS,
 ) -> Jws:
     """The parts of a JWS, wherever they were; ``typ`` is ``None`` where the caller checks it himself."""
     header, chain = _read_header(protected, path)
+    if header["alg"] not in algorithms:
+        raise MalformedError(ReasonCode.ALG, f"{path}.header.alg", "not an algorithm that is allowed here")
     if typ is not None and header.get("typ") not in typ:
         raise MalformedError(ReasonCode.TYP, f"{path}.header.typ", "another typ is required here")
     if not with_key and "jwk" in header:
@@ -204,7 +243,7 @@ def _header(protected: bytes, path: str) -> tuple[Mapping[str, Any], tuple[bytes
     if not isinstance(header, dict):
         raise MalformedError(ReasonCode.FORMAT, path, "the header is not an object")
     alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in ALGORITHMS:
+    if not isinstance(alg, str) or alg not in ISSUER_ALGORITHMS:
         raise MalformedError(ReasonCode.ALG, f"{path}.alg", "not an allowed algorithm")
     if _EXTENSIONS & header.keys():
         raise MalformedError(ReasonCode.CRIT, path, "no header extension is understood")
@@ -242,4 +281,5 @@ def _verifiers() -> Mapping[str, Callable[[bytes, Any, bytes], bool]]:
         "ES256": ECAlgorithm(ECAlgorithm.SHA256).verify,
         "ES384": ECAlgorithm(ECAlgorithm.SHA384).verify,
         "EdDSA": OKPAlgorithm().verify,
+        **dict.fromkeys(POST_QUANTUM, verifies),
     }

@@ -94,7 +94,7 @@ def prepare_key_binding(sd_cwt: bytes, *, alg: str, audience: str, nonce: bytes 
         raise ValueError(f"a nonce is 1 to {_MAX_NONCE} bytes")
     claims: dict[int, Any] = {_AUD: audience, _IAT: issued_at}
     if nonce is not None:
-        claims[_CNONCE] = nonce
+        claims[_CNONCE] = bytes(nonce)
     # {1: alg, 13: sd_cwt, 16: 294}, with the received bytes in their place.
     header = b"".join(
         (b"\xa3", bytes((ALG,)), encode(COSE_ALG[alg]), bytes((KCWT,)), sd_cwt, bytes((TYP,)), b"\x19\x01\x26")

@@ -15,7 +15,7 @@ from vcred.formats._jose import parse_jws
 from vcred.formats._wire import b64u_decode, b64u_encode, parse_json
 from vcred.reasons import ReasonCode
 
-__all__ = ["TYP", "BoundKey", "nonce_bytes", "nonce_text", "parse_key_binding"]
+__all__ = ["TYP", "BoundKey", "WrittenNonce", "nonce_bytes", "nonce_text", "parse_key_binding"]
 
 TYP = "kb+jwt"
 _MAX_KB = 8192
@@ -25,11 +25,29 @@ _LAST_SECOND = 253402300799
 _VISIBLE = re.compile(r"[!-~]{1,256}")
 
 
+class WrittenNonce(bytes):
+    """A request's nonce as its bytes, which also knows the letters it was written in: an answer has to repeat them."""
+
+    text: str
+
+    @classmethod
+    def of(cls, text: str) -> WrittenNonce:
+        """The nonce that is written ``text``."""
+        made = cls(nonce_bytes(text))
+        made.text = text
+        return made
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoundKey(KeyBinding):
-    """A ``KeyBinding`` with what it says it covers: ``sd_hash``, to be compared by ``verify_key_binding``."""
+    """A ``KeyBinding`` with what it says it covers: ``sd_hash``, to be compared by ``verify_key_binding``.
+
+    ``transaction_hashes`` are what it agrees to besides (OpenID4VP 1.0 appendix B.3.3), by ``transaction_alg``.
+    """
 
     sd_hash: str = field(repr=False)
+    transaction_hashes: tuple[str, ...] = ()
+    transaction_alg: str | None = None
 
 
 def parse_key_binding(token: bytes) -> BoundKey:
@@ -50,6 +68,9 @@ def parse_key_binding(token: bytes) -> BoundKey:
         raise MalformedError(ReasonCode.IAT, "kb.payload.iat", "not whole seconds between 1970 and 9999")
     if type(claims.get("sd_hash")) is not str:
         raise MalformedError(ReasonCode.SD_HASH, "kb.payload.sd_hash", "not text")
+    hashes, alg = claims.get("transaction_data_hashes", []), claims.get("transaction_data_hashes_alg")
+    if type(hashes) is not list or any(type(one) is not str for one in hashes) or type(alg) not in (str, type(None)):
+        raise MalformedError(ReasonCode.TRANSACTION_DATA, "kb.payload.transaction_data_hashes", "not texts")
     return BoundKey(
         audience=audience,
         nonce=nonce_bytes(nonce),
@@ -58,6 +79,8 @@ def parse_key_binding(token: bytes) -> BoundKey:
         signing_input=jws.signing_input,
         signature=jws.signature,
         sd_hash=claims["sd_hash"],
+        transaction_hashes=tuple(hashes),
+        transaction_alg=alg,
     )
 
 
@@ -72,6 +95,8 @@ def nonce_bytes(text: str) -> bytes:
 
 def nonce_text(nonce: bytes) -> str:
     """The text that stands for ``nonce``. Raises ``ValueError`` when there is none."""
+    if isinstance(nonce, WrittenNonce):
+        return nonce.text
     as_text = nonce.decode("ascii", "replace")
     if _VISIBLE.fullmatch(as_text) and nonce_bytes(as_text) == nonce:
         return as_text

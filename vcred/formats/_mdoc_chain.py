@@ -12,6 +12,9 @@ certificates) or which document signers it trusts, and this module checks:
 5. a pinned document signer needs no authority; all else holds for it too.
 
 Parsed certificates are kept by their bytes (bounded); dates are compared on every call.
+
+A post-quantum signer has no certificate and is beyond ISO: its documents have no x5chain, and say in the protected
+header which key of the trust bundle it is (``kid``) and whose (``iss``, RFC 9597).
 """
 
 from __future__ import annotations
@@ -21,8 +24,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.errors import MalformedError, RefusedError
+from vcred.formats._cose import ALG, COSE_ALG, KID, X5CHAIN, Sign1, chain_of
 from vcred.formats._wire import epoch
 from vcred.keys import PublicKey
+from vcred.keys.post_quantum import POST_QUANTUM
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -34,7 +39,15 @@ if TYPE_CHECKING:
     from vcred.credential import Content, Opened
     from vcred.formats.base import IssuerKey
 
-__all__ = ["DOCUMENT_SIGNER", "SignerFacts", "check_issuer_key", "signer_facts", "verify_document_signer"]
+__all__ = [
+    "DOCUMENT_SIGNER",
+    "SignerFacts",
+    "check_issuer_key",
+    "issuer_headers",
+    "named_signer",
+    "signer_facts",
+    "verify_document_signer",
+]
 
 DOCUMENT_SIGNER: Final = "1.0.18013.5.1.2"
 """The extended key usage of whoever signs mdocs."""
@@ -50,6 +63,9 @@ _SIGNATURES: Final = frozenset(
 """ECDSA with SHA-256, SHA-384 and SHA-512, Ed25519, Ed448 (annex B.3)."""
 
 _PATH: Final = "x5chain"
+_CWT_CLAIMS: Final = 15
+_ISS: Final = 1
+_KID_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +82,37 @@ def signer_facts(der: bytes) -> SignerFacts:
     return _read(der)[1]
 
 
+def issuer_headers(content: Content, key: IssuerKey) -> tuple[dict[int, Any], dict[int, Any]]:
+    """The protected and the unprotected header of what ``key`` signs. Raises ``ValueError`` as ``check_issuer_key``."""
+    alg = COSE_ALG[key.public_key.alg]
+    if not key.chain:
+        if key.public_key.alg not in POST_QUANTUM:
+            raise ValueError("an mdoc carries the certificate of its signer")
+        return {ALG: alg, KID: key.public_key.kid, _CWT_CLAIMS: {_ISS: content.issuer}}, {}
+    check_issuer_key(content, key)
+    return {ALG: alg}, {X5CHAIN: key.chain[0] if len(key.chain) == 1 else list(key.chain)}
+
+
+def named_signer(sign1: Sign1) -> tuple[str, bytes | None, tuple[bytes, ...]]:
+    """Who says to have signed: issuer, and either ``kid`` or chain. Raises ``MalformedError`` with ``chain``."""
+    chain = chain_of(sign1, "issuerAuth.x5chain")
+    if chain:
+        uris = signer_facts(chain[0]).uris
+        return uris[0] if uris else "", None, chain
+    if sign1.alg not in POST_QUANTUM:
+        raise MalformedError(ReasonCode.CHAIN, "issuerAuth.x5chain", "missing")
+    claims, kid = sign1.protected.get(_CWT_CLAIMS), sign1.protected.get(KID)
+    if type(claims) is not dict or claims.keys() != {_ISS} or type(claims[_ISS]) is not str:
+        raise MalformedError(ReasonCode.CHAIN, "issuerAuth.x5chain", "missing, and no issuer is named")
+    if type(kid) is not bytes or len(kid) != _KID_BYTES or not claims[_ISS]:
+        raise MalformedError(ReasonCode.CHAIN, "issuerAuth.x5chain", "missing, and no key is named")
+    return claims[_ISS], kid, ()
+
+
 def check_issuer_key(content: Content, key: IssuerKey) -> None:
     """Refuse to issue ``content`` with a certificate that no verifier would take for it. Raises ``ValueError``."""
     from vcred.trust.x509 import read_certificate  # noqa: PLC0415 - X.509 loads with the first issue
 
-    if not key.chain:
-        raise ValueError("an mdoc carries the certificate of its signer")
     leaf = read_certificate(key.chain[0], "chain[0]")
     if leaf.key != key.public_key or leaf.uris != (content.issuer,):
         raise ValueError("the certificate is not that of the signer or of the issuer")

@@ -36,7 +36,9 @@ MAX_ITEM: Final = 256 * 1024
 _RANDOM_BYTES: Final = 16
 _DIGEST_BYTES: Final = 32
 _EMBEDDED: Final = frozenset({Embedded})
-_MEMBERS: Final = frozenset({"digestID", "random", "elementIdentifier", "elementValue"})
+_MEMBERS: Final = 4
+_IDS: Final = [encode(digest_id) for digest_id in range(256)]
+"""Digest IDs as few documents exceed them, encoded."""
 _TAG_HEADS: Final = tuple(map(bytes.fromhex, ("d818", "d90018", "da00000018", "db0000000000000018")))
 _LENGTHS: Final = ((0x58, 1), (0x59, 2), (0x5A, 4), (0x5B, 8))
 
@@ -62,9 +64,8 @@ def make_items(elements: Mapping[str, Any], *, decoys: int) -> tuple[list[bytes]
     block = os.urandom(_RANDOM_BYTES * len(elements) + _RANDOM_BYTES * count + _DIGEST_BYTES * decoys)
     randoms = [block[start : start + _RANDOM_BYTES] for start in range(0, len(block), _RANDOM_BYTES)]
     order = sorted(range(count), key=randoms[len(elements) :].__getitem__)
-    encoded = [encode(digest_id) for digest_id in range(count)]
+    encoded = [encode(digest_id) for digest_id in range(count)] if count > len(_IDS) else _IDS
     items = []
-    digests = [block[-_DIGEST_BYTES * (index + 1) :][:_DIGEST_BYTES] for index in range(decoys)]
     # The members in the order of their keys (RFC 8949 section 4.2.1).
     for digest_id, random, (identifier, value) in zip(order, randoms, elements.items(), strict=False):
         parts = (
@@ -78,10 +79,12 @@ def make_items(elements: Mapping[str, Any], *, decoys: int) -> tuple[list[bytes]
             encode(identifier),
         )
         items.append(embed(b"".join(parts)))
-    digests = [sha256(item).digest() for item in items] + digests
-    by_id = sorted(zip(order, digests, strict=True))
-    members = b"".join([encoded[digest_id] + b"\x58\x20" + digest for digest_id, digest in by_id])
-    return items, map_head(count) + members
+    digests = [sha256(item).digest() for item in items]
+    digests += [block[-_DIGEST_BYTES * (index + 1) :][:_DIGEST_BYTES] for index in range(decoys)]
+    members = [b""] * count
+    for digest_id, digest in zip(order, digests, strict=True):
+        members[digest_id] = encoded[digest_id] + b"\x58\x20" + digest
+    return items, map_head(count) + b"".join(members)
 
 
 def item_bytes(name_spaces: Mapping[Any, Any]) -> tuple[list[str], list[bytes]]:
@@ -113,37 +116,43 @@ def match_items(
     Raises ``MalformedError``: ``disclosure``, ``digest``, ``collision``.
     """
     found: list[Item] = []
-    used: set[tuple[str, int]] = set()
-    names: set[tuple[str, str]] = set()
+    ids: list[tuple[str, int]] = []
     new = mso.hash
     for namespace, raw, item in zip(namespaces, raws, decoded, strict=True):
-        digest_id, identifier = _check(item, f"nameSpaces[{len(found)}]")
+        digest_id, identifier, value = _read(item, len(found))
         digest = mso.digests[namespace].get(digest_id) if namespace in mso.digests else None
         whole = embed(raw)
         if digest is None or new(whole).digest() != digest:
             whole = _otherwise(raw, digest, mso, received, f"nameSpaces[{len(found)}]")
-        used.add((namespace, digest_id))
-        names.add((namespace, identifier))
-        found.append(Item(namespace, identifier, item["elementValue"], whole))
-    if len(used) != len(found):
+        ids.append((namespace, digest_id))
+        found.append(Item(namespace, identifier, value, whole))
+    if len(set(ids)) != len(ids):
         raise MalformedError(ReasonCode.DIGEST, "nameSpaces", "a digest ID used twice")
-    if len(names) != len(found):
+    if len({(item.namespace, item.identifier) for item in found}) != len(found):
         raise MalformedError(ReasonCode.COLLISION, "nameSpaces", "an element twice")
     return found
 
 
-def _check(item: Any, path: str) -> tuple[int, str]:
-    """The digest ID and the identifier of a decoded item."""
-    if type(item) is not dict or item.keys() != _MEMBERS:
-        raise MalformedError(ReasonCode.DISCLOSURE, path, "not digestID, random, elementIdentifier and elementValue")
-    digest_id, random, identifier = item["digestID"], item["random"], item["elementIdentifier"]
+def _read(item: Any, index: int) -> tuple[int, str, Any]:
+    """The digest ID, the identifier and the value of a decoded item."""
+    try:
+        digest_id, random, identifier = item["digestID"], item["random"], item["elementIdentifier"]
+        value, count = item["elementValue"], len(item)
+    except (LookupError, TypeError):
+        count = 0
+    if count != _MEMBERS:
+        raise _refusal(index, "not digestID, random, elementIdentifier and elementValue")
     if type(random) is not bytes or len(random) < _RANDOM_BYTES:
-        raise MalformedError(ReasonCode.DISCLOSURE, path, f"random is not {_RANDOM_BYTES} bytes or more")
+        raise _refusal(index, f"random is not {_RANDOM_BYTES} bytes or more")
     if type(digest_id) is not int:
-        raise MalformedError(ReasonCode.DIGEST, path, "digestID is not an integer")
+        raise MalformedError(ReasonCode.DIGEST, f"nameSpaces[{index}]", "digestID is not an integer")
     if type(identifier) is not str:
-        raise MalformedError(ReasonCode.DISCLOSURE, path, "elementIdentifier is not text")
-    return digest_id, identifier
+        raise _refusal(index, "elementIdentifier is not text")
+    return digest_id, identifier, value
+
+
+def _refusal(index: int, detail: str) -> MalformedError:
+    return MalformedError(ReasonCode.DISCLOSURE, f"nameSpaces[{index}]", detail)
 
 
 def _otherwise(raw: bytes, digest: bytes | None, mso: Mso, received: bytes, path: str) -> bytes:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from vcred.credential import StatusReference
+from vcred.credential import StatusReference, token_status
 from vcred.errors import MalformedError
 from vcred.formats._cbor import Embedded, Tagged, bstr, decode, encode
 from vcred.formats._wire import epoch
@@ -60,6 +60,7 @@ _HASHES: Final[dict[str, tuple[Callable[..., Any], int]]] = {
 }
 _VERSION: Final = re.compile(r"1\.[0-9]{1,2}")
 _TDATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_TDATE_LENGTH: Final = len("2026-01-01T00:00:00Z")
 _LAST_SECOND: Final = 253402300799
 _MAX_INDEX: Final = 2**32 - 1
 _MAX_TEXT: Final = 2048
@@ -112,11 +113,11 @@ def read_version(value: Any, path: str) -> None:
         raise MalformedError(ReasonCode.FORMAT, f"{path}.version", "not version 1.x")
 
 
-def write_mso(content: Content, doctype: str, digests: bytes) -> bytes:
+def write_mso(content: Content, doctype: str, digests: Mapping[str, bytes]) -> bytes:
     """The payload of issuerAuth: the object for ``content``, in a byte string with tag 24.
 
-    ``digests`` is the encoded map of digests by digest ID. Raises ``ValueError`` for times no verifier would accept,
-    or no holder key.
+    ``digests`` are the encoded maps of digests by digest ID, by namespace. Raises ``ValueError`` for times no verifier
+    would accept, or no holder key.
     """
     starts = content.issued_at if content.not_before is None else content.not_before
     if not 0 <= content.issued_at <= starts < content.expires_at <= _LAST_SECOND:
@@ -128,16 +129,16 @@ def write_mso(content: Content, doctype: str, digests: bytes) -> bytes:
         "validFrom": _tdate(starts),
         "validUntil": _tdate(content.expires_at),
     }
-    status = content.status
-    name = encode(doctype)
+    status = token_status(content.status)
+    spaces = sorted(encode(namespace) + by_id for namespace, by_id in digests.items())
     # The members in the order of their keys (RFC 8949 section 4.2.1).
     parts = (
         b"\xa6" if status is None else b"\xa7\x66status",
         b"" if status is None else encode({"status_list": {"idx": status.index, "uri": status.uri}}),
-        b"\x67docType" + name,
+        b"\x67docType" + encode(doctype),
         b"\x67version\x631.0",
         b"\x6cvalidityInfo" + encode(validity),
-        b"\x6cvalueDigests\xa1" + name + digests,
+        b"\x6cvalueDigests" + map_head(len(spaces)) + b"".join(spaces),
         b"\x6ddeviceKeyInfo\xa1\x69deviceKey" + encode(content.holder_key.to_cose()),
         b"\x6fdigestAlgorithm\x67SHA-256",
     )
@@ -219,7 +220,9 @@ def _device_key(value: Any, path: str) -> tuple[PublicKey, frozenset[str | tuple
         found = PublicKey.from_cose(_decompressed(key), path=f"{path}.deviceKey")
     except MalformedError as error:
         raise MalformedError(ReasonCode.CNF, error.path, error.detail) from None
-    return found, _authorised(info.get("keyAuthorizations", {}), f"{path}.keyAuthorizations")
+    if "keyAuthorizations" not in info:
+        return found, frozenset()
+    return found, _authorised(info["keyAuthorizations"], f"{path}.keyAuthorizations")
 
 
 def _decompressed(key: dict[Any, Any]) -> dict[Any, Any]:
@@ -255,7 +258,7 @@ def _validity(value: Any, path: str) -> tuple[int, int, int]:
 
 def _time(value: Any, path: str) -> int:
     text = value.value if type(value) is Tagged and value.tag == _TIME_TAG else None
-    found = _seconds(text) if type(text) is str and _TDATE.fullmatch(text) else -1
+    found = _seconds(text) if type(text) is str and len(text) == _TDATE_LENGTH else -1
     if found < 0:
         raise MalformedError(ReasonCode.CLAIM_TYPE, path, "not a tdate of whole seconds in UTC, from 1970 on")
     return found
@@ -263,9 +266,9 @@ def _time(value: Any, path: str) -> int:
 
 @lru_cache(maxsize=256)
 def _seconds(tdate: str) -> int:
-    """Times repeat, because issuers make them coarse. -1 for a day or hour that does not exist."""
+    """Times repeat, because issuers make them coarse. -1 for what is no tdate, or no day or hour that exists."""
     try:
-        return epoch(datetime.fromisoformat(tdate))
+        return epoch(datetime.fromisoformat(tdate)) if _TDATE.fullmatch(tdate) else -1
     except ValueError:
         return -1
 

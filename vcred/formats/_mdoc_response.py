@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_TOKEN",
+    "OF_A_RESPONSE",
     "Document",
     "Envelope",
     "Received",
@@ -35,6 +36,9 @@ __all__ = [
 
 MAX_TOKEN: Final = 512 * 1024
 """Bytes of a whole document or response."""
+
+OF_A_RESPONSE: Final = frozenset({"version", "documents", "documentErrors", "status"})
+"""Members of a DeviceResponse; IssuerSigned has none of them."""
 
 _MAX_DOCUMENTS: Final = 16
 _MAX_NONCE: Final = 64
@@ -82,6 +86,8 @@ def read_received(raw: bytes) -> Received:
         envelope, value = _envelope(value)
     if type(value) is not dict:
         raise MalformedError(ReasonCode.FORMAT, "mdoc", "not a map")
+    if "issuerAuth" in value and not OF_A_RESPONSE.isdisjoint(value):
+        raise MalformedError(ReasonCode.FORMAT, "mdoc", "IssuerSigned and DeviceResponse in one")
     if envelope is None and "issuerAuth" in value:
         return Received(documents=(_issuer_signed(value, "mdoc", None, None),), envelope=None)
     if envelope is not None and value.get("version") != "1.0":
@@ -89,9 +95,9 @@ def read_received(raw: bytes) -> Received:
     return Received(documents=_response(value), envelope=envelope)
 
 
-def write_issuer_signed(namespace: str, items: Sequence[bytes], issuer_auth: bytes) -> bytes:
-    """IssuerSigned with ``items`` (tag included) and an encoded issuerAuth."""
-    return b"".join((b"\xa2\x6aissuerAuth", issuer_auth, b"\x6anameSpaces", _name_spaces({namespace: items})))
+def write_issuer_signed(items: Mapping[str, Sequence[bytes]], issuer_auth: bytes) -> bytes:
+    """IssuerSigned with ``items`` by namespace (tag included) and an encoded issuerAuth."""
+    return b"".join((b"\xa2\x6aissuerAuth", issuer_auth, b"\x6anameSpaces", _name_spaces(items)))
 
 
 def write_response(
@@ -166,7 +172,7 @@ def _issuer_signed(value: Any, path: str, doctype: str | None, device_signed: De
     name_spaces = value.get("nameSpaces", {})
     if type(name_spaces) is not dict:
         raise MalformedError(ReasonCode.FORMAT, f"{path}.nameSpaces", "not a map")
-    issuer_auth = read_sign1(value.get("issuerAuth"), path=f"{path}.issuerAuth")
+    issuer_auth = read_sign1(value.get("issuerAuth"), path=f"{path}.issuerAuth", post_quantum=True)
     return Document(doctype=doctype, issuer_auth=issuer_auth, name_spaces=name_spaces, device_signed=device_signed)
 
 

@@ -23,6 +23,7 @@ MUST_BE_PLAIN = frozenset({"iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "
 REGISTERED = MUST_BE_PLAIN | {"iat", "sub", "_sd_alg"}
 """What is not a claim of the certificate itself."""
 
+_CONTAINERS = frozenset({dict, list})
 _LAST_SECOND = 253402300799
 _MAX_TEXT = 2048
 _MAX_INDEX = 2**32 - 1
@@ -90,8 +91,12 @@ def _check_plain(signed: Mapping[str, Any], disclosed: Mapping[Parts, Any]) -> N
 
 def _hides(value: Any) -> bool:
     if type(value) is dict:
-        return "_sd" in value or "..." in value or any(_hides(member) for member in value.values())
-    return type(value) is list and any(_hides(element) for element in value)
+        if "_sd" in value or "..." in value:
+            return True
+        value = value.values()
+    elif type(value) is not list:
+        return False
+    return any(type(member) in _CONTAINERS and _hides(member) for member in value)
 
 
 def _vct(signed: Mapping[str, Any]) -> str:

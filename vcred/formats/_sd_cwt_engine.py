@@ -61,8 +61,8 @@ _MAX_KEY: Final = 255
 _DIGEST_BYTES: Final = 32
 _DIGEST_SIZES: Final = frozenset({_DIGEST_BYTES})
 _BYTES: Final = frozenset({bytes})
-_ARRAY_OF: Final = (b"\x81", b"\x82", b"\x83")
-"""The head of a disclosure, by what follows the salt."""
+_ARRAY_OF: Final = (b"\x81\x50", b"\x82\x50", b"\x83\x50")
+"""The heads of a disclosure and of its salt, by what follows."""
 
 _PAYLOAD_TAGS: Final = frozenset({60})
 _JSON_LEAVES: Final = frozenset({str, int, bool, type(None)})
@@ -327,9 +327,9 @@ class _Concealer:
 
     def _disclose(self, hidden: list[tuple[Any, ...]]) -> list[bytes]:
         """The digests of new disclosures: of a member (value, key), an element (value,) or a decoy ()."""
-        contents = [b"".join((_ARRAY_OF[len(parts)], bstr(next(self.salts)), *map(encode, parts))) for parts in hidden]
+        contents = [b"".join((_ARRAY_OF[len(parts)], next(self.salts), *map(encode, parts))) for parts in hidden]
         self.contents += contents
-        return [digest_of(content) for content in contents]
+        return [hashlib.sha256(bstr(content)).digest() for content in contents]
 
 
 def _label(name: Any, scope: Scope) -> tuple[Any, Scope]:

@@ -4,8 +4,8 @@ VC-JOSE-COSE puts the members of VCDM 2.0 and the claims of JWT side by side. He
 must say the same (``iss`` and ``issuer``, ``jti`` and ``id``, ``sub`` and the subject), and of two ends of validity
 (``exp`` for the signature, ``validUntil`` for what is said) the narrower one counts.
 
-The status of our own credentials is the JWT claim ``status`` (Token Status List). A foreign ``credentialStatus`` is a
-BitstringStatusListEntry, one, and takes its place; whoever has two must be looked up twice, and is refused.
+The status is the JWT claim ``status`` (an entry of a Token Status List), or ``credentialStatus`` (one or several
+BitstringStatusListEntry), or both: all of them are for the verifier to look up, and every one must be good.
 """
 
 from __future__ import annotations
@@ -16,21 +16,27 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from vcred.credential import KeyBinding
+from vcred.credential import BitstringReference, KeyBinding, StatusReference, status_entries
 from vcred.errors import MalformedError, RefusedError
 from vcred.formats._jose import Jws, parse_jws, verify_signature
 from vcred.formats._kb_jwt import nonce_bytes
 from vcred.formats._registered import read_registered
-from vcred.formats._w3c_model import BASE_CONTEXT, CERTIFICATE_TERMS, CredentialModel, check_presentation
+from vcred.formats._w3c_model import (
+    BASE_CONTEXT,
+    CERTIFICATE_TERMS,
+    PRESENTATION_CLAIMS,
+    CredentialModel,
+    check_presentation,
+)
 from vcred.formats._w3c_time import stamp
 from vcred.formats._wire import b64u_bytes, b64u_encode, dump_json, parse_json
-from vcred.formats.sd_jwt import MAX_PAYLOAD, MAX_TOKEN
+from vcred.formats.sd_jwt import MAX_PAYLOAD, MAX_TOKEN, process, split
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from vcred.credential import Content, Opened
+    from vcred.credential import Content, Opened, Status, StatusEntry
     from vcred.formats.base import IssuerKey
 
 __all__ = [
@@ -44,13 +50,16 @@ __all__ = [
     "known_of",
     "later_than",
     "parse_presentation",
+    "parse_sd_presentation",
     "payload_of",
     "read_envelopes",
-    "single_status",
+    "read_presentation",
+    "status_of",
 ]
 
 ENVELOPED: Final = "EnvelopedVerifiableCredential"
 
+_ENVELOPED_TWICE = "EnvelopedVerifiablePresentation"
 _MAX_ENVELOPES = 8
 _MAX_AUDIENCE = 2048
 _LAST_SECOND = 253402300799
@@ -100,8 +109,34 @@ class W3cPresentation:
 
 def parse_presentation(raw: bytes, *, contexts: Collection[str]) -> W3cPresentation:
     """Read a ``vp+jwt`` (VC-JOSE-COSE section 3.1.2). Raises ``MalformedError``; verifies nothing."""
-    jws = parse_jws(raw, path="vp", typ="vp+jwt", max_bytes=MAX_TOKEN)
-    body = payload_of(jws, "vp", cty="vp")
+    return read_presentation(parse_jws(raw, path="vp", typ="vp+jwt", max_bytes=MAX_TOKEN), contexts=contexts)
+
+
+def read_presentation(jws: Jws, *, contexts: Collection[str]) -> W3cPresentation:
+    """``parse_presentation`` of what is parsed as a JWS already, with the ``typ`` and an algorithm of a holder."""
+    return _presentation(jws, payload_of(jws, "vp", cty="vp"), contexts)
+
+
+def parse_sd_presentation(raw: bytes, *, contexts: Collection[str]) -> W3cPresentation:
+    """Read a ``vp+sd-jwt`` (VC-JOSE-COSE section 3.2.2) as far as it is disclosed.
+
+    For whoever meets one: our wallet presents a ``vc+sd-jwt`` with a key-binding JWT, and our verifier takes that. What
+    says whom a presentation is for, and what its members mean, must be in the open. Raises ``MalformedError``; verifies
+    nothing.
+    """
+    parsed = split(raw, "vp")
+    if parsed.key_binding is not None:
+        raise MalformedError(ReasonCode.FORMAT, "vp", "the holder has signed it already: no key-binding JWT follows")
+    jws = parse_jws(parsed.jwt, path="vp", typ="vp+sd-jwt", max_bytes=MAX_TOKEN)
+    processed = process(payload_of(jws, "vp", cty="vp"), parsed.disclosures, path="vp.payload")
+    if any(parts[0] == "@context" or parts[0] in PRESENTATION_CLAIMS for parts in processed.disclosed):
+        raise MalformedError(
+            ReasonCode.MUST_BE_PLAIN, "vp.payload", "a disclosure says whom it is for, or what it means"
+        )
+    return _presentation(jws, processed.payload, contexts)
+
+
+def _presentation(jws: Jws, body: Mapping[str, Any], contexts: Collection[str]) -> W3cPresentation:
     holder = check_presentation(body, contexts=contexts, path="vp.payload")
     if holder is not None and body.get("iss", holder) != holder:
         raise MalformedError(ReasonCode.ISSUER, "vp.payload.iss", "another party than the holder")
@@ -163,7 +198,8 @@ def payload_of(jws: Jws, path: str, *, cty: str) -> dict[str, Any]:
 def known_of(body: Mapping[str, Any], model: CredentialModel) -> dict[str, Any]:
     """The fields of an ``Opened`` that are not about the token: issuer, type, times, status, holder key, claims.
 
-    Raises ``MalformedError`` with ``issuer``, ``claim_type``, ``cnf``, ``status_list`` or ``status_index``.
+    Raises ``MalformedError`` with ``issuer``, ``claim_type``, ``cnf``, ``status_list``, ``status_index`` or
+    ``status_unknown``.
     """
     claims = {name: body[name] for name in ("iat", "nbf", "exp", "cnf", "status", "sub") if name in body}
     if body.get("iss", model.issuer) != model.issuer:
@@ -181,7 +217,7 @@ def known_of(body: Mapping[str, Any], model: CredentialModel) -> dict[str, Any]:
         "issued_at": issued_at,
         "not_before": later_than(issued_at, max(starts, default=None)),
         "expires_at": min(ends, default=None),
-        "status": single_status(body, known.status),
+        "status": status_of(body, known.status),
         "holder_key": known.holder_key,
         "claims": {name: value for name, value in model.subject.items() if name not in ("id", "type")},
     }
@@ -192,25 +228,25 @@ def later_than(issued_at: int | None, start: int | None) -> int | None:
     return None if start == issued_at else start
 
 
-def single_status(body: Mapping[str, Any], claim: Any) -> Any:
-    """The one place where the status is: ``claim``, or the entry in ``credentialStatus``; ``None`` without either.
+def status_of(body: Mapping[str, Any], claim: StatusEntry | None) -> Status | None:
+    """Every place where the status is: ``claim`` and what ``credentialStatus`` names; ``None`` without either.
 
-    Raises ``MalformedError`` with ``status_list`` for more than one, and as ``bitstring_references`` does.
+    Raises ``MalformedError`` as ``bitstring_references`` does: an entry that nobody here can look up is not left out.
     """
     if "credentialStatus" not in body:
         return claim
-    from vcred.status.bitstring import bitstring_references  # noqa: PLC0415 - only foreign credentials have it
+    from vcred.status.bitstring import bitstring_references  # noqa: PLC0415 - not every credential has it
 
-    entries = bitstring_references(body["credentialStatus"], path="payload.credentialStatus")
-    if len(entries) + (claim is not None) > 1:
-        raise MalformedError(ReasonCode.STATUS_LIST, "payload.credentialStatus", "more than one status to look up")
-    return entries[0] if entries else claim
+    named = bitstring_references(body["credentialStatus"], path="payload.credentialStatus")
+    entries = (*status_entries(claim), *named)
+    return entries if len(entries) > 1 else next(iter(entries), None)
 
 
 def document_of(content: Content) -> dict[str, Any]:
     """``content`` as a credential of VCDM 2.0, with its ``SD`` marks where they were.
 
-    Raises ``ValueError`` for times out of order, and for claims with a name that JSON-LD takes for its own.
+    Raises ``ValueError`` for times out of order, for claims with a name that JSON-LD takes for its own, and for a
+    status that ``open`` would not read.
     """
     if not content.issuer or not 0 <= content.issued_at < content.expires_at:
         raise ValueError("a credential names its issuer and expires after it is issued")
@@ -229,9 +265,7 @@ def document_of(content: Content) -> dict[str, Any]:
     }
     if content.holder_key is not None:
         document["cnf"] = {"jwk": content.holder_key.to_jwk()}
-    if content.status is not None:
-        document |= _status_members(content.status)
-    return document
+    return document | _status_members(content.status)
 
 
 def check_holder_signature(opened: Opened) -> None:
@@ -250,13 +284,16 @@ def check_holder_signature(opened: Opened) -> None:
 @lru_cache(maxsize=64)
 def issuer_header(key: IssuerKey, typ: str, cty: str) -> bytes:
     """The protected header of what ``key`` signs, encoded."""
-    header: dict[str, Any] = {"alg": key.public_key.alg, "typ": typ, "cty": cty, "kid": b64u_encode(key.public_key.kid)}
+    kid = key.did_url or b64u_encode(key.public_key.kid)
+    header: dict[str, Any] = {"alg": key.public_key.alg, "typ": typ, "cty": cty, "kid": kid}
     if key.chain:
         header["x5c"] = [b64encode(der).decode("ascii") for der in key.chain]
     return b64u_bytes(dump_json(header))
 
 
 def _envelope(entry: Any, path: str) -> tuple[str, bytes]:
+    if type(entry) is dict and entry.get("type") in (_ENVELOPED_TWICE, [_ENVELOPED_TWICE]):
+        raise MalformedError(ReasonCode.FORMAT, path, "a presentation in a presentation: its holder is not ours to ask")
     if type(entry) is not dict or entry.keys() != {"@context", "type", "id"}:
         raise MalformedError(ReasonCode.FORMAT, path, f"not an {ENVELOPED}: credentials are secured here")
     if entry["@context"] not in (BASE_CONTEXT, [BASE_CONTEXT]) or entry["type"] not in (ENVELOPED, [ENVELOPED]):
@@ -270,14 +307,36 @@ def _envelope(entry: Any, path: str) -> tuple[str, bytes]:
     return match[1], b64decode(match[2] + "=" * (-len(match[2]) % 4))
 
 
-def _status_members(status: Any) -> dict[str, Any]:
-    purpose = getattr(status, "purpose", None)
-    if purpose is None:
-        return {"status": {"status_list": {"idx": status.index, "uri": status.uri}}}
-    entry = {
-        "type": "BitstringStatusListEntry",
-        "statusPurpose": purpose,
-        "statusListIndex": str(status.index),
-        "statusListCredential": status.uri,
-    }
-    return {"credentialStatus": entry}
+def _status_members(status: Status | None) -> dict[str, Any]:
+    entries = status_entries(status)
+    named = [
+        {
+            "type": "BitstringStatusListEntry",
+            "statusPurpose": entry.purpose,
+            "statusListIndex": str(entry.index),
+            "statusListCredential": entry.uri,
+        }
+        for entry in entries
+        if isinstance(entry, BitstringReference)
+    ]
+    claims = [
+        {"status_list": {"idx": entry.index, "uri": entry.uri}}
+        for entry in entries
+        if isinstance(entry, StatusReference)
+    ]
+    if len(claims) > 1:
+        raise ValueError("a credential names one entry of a Token Status List")
+    members: dict[str, Any] = {"status": claims[0]} if claims else {}
+    if named:
+        members["credentialStatus"] = named[0] if len(named) == 1 else named
+        _check_readable(members)
+    return members
+
+
+def _check_readable(members: Mapping[str, Any]) -> None:
+    from vcred.status.bitstring import bitstring_references  # noqa: PLC0415 - as in ``status_of``
+
+    try:
+        bitstring_references(members["credentialStatus"])
+    except MalformedError as error:
+        raise ValueError(f"not a status that could be read again: {error}") from error

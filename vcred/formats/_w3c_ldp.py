@@ -6,7 +6,8 @@ checked here before didkit sees a byte:
 
 1. Limits come first: at most 32 objects outside the claims, and no blank node that names itself.
 2. ``@context`` is exactly that of VCDM 1.1, the proof's suite, and ``CLAIMS_CONTEXT``. Nothing is fetched.
-3. Members are exactly those listed here; ``type`` is ``VerifiableCredential`` and the ``vct``, an absolute URL.
+3. Members are exactly those listed here; ``type`` is ``VerifiableCredential`` and the ``vct``, an absolute URL. Every
+   URL is one that RDF takes: of any other didkit leaves out what is said with it, a status for example, and verifies.
 4. The claims are one JSON literal (``@type: @json``): the proof covers them member by member, null and order included.
    Numbers are whole and below 2**53, since a JSON literal knows no others apart.
 5. There is one proof, an object, of a suite below, with the members of that suite. Its purpose, its method (that of the
@@ -23,13 +24,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from vcred.credential import KeyBinding, Opened, StatusReference
+from vcred.credential import KeyBinding, Opened, StatusReference, token_status
 from vcred.errors import MalformedError
 from vcred.formats._kb_jwt import nonce_bytes, nonce_text
 from vcred.formats._paths import PathMap
 from vcred.formats._w3c_jwt import later_than
 from vcred.formats._w3c_legacy import V1_CONTEXT
-from vcred.formats._w3c_model import check_url, own_type, plain_claims
+from vcred.formats._w3c_model import own_type, plain_claims
 from vcred.formats._w3c_time import read_moment, stamp
 from vcred.formats._wire import b64u_decode, dump_json, parse_json
 from vcred.formats.sd_jwt import MAX_TOKEN
@@ -70,6 +71,12 @@ _MAX_WHOLE = 2**53 - 1
 _VISIBLE = re.compile(r"[!-~]{1,2048}")
 _PROOF_VALUE = re.compile(r"z[1-9A-HJ-NP-Za-km-z]{80,90}")
 _STATUS = re.compile(r"([!-~]+)#(0|[1-9][0-9]{0,9})")
+_MAX_IRI = 2048
+_CHARACTER = r"(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
+_IRI = re.compile(
+    r"(?:https?://[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::[0-9]{1,5})?(?:[/?]" + _CHARACTER + r"*)?"
+    r"|(?:urn|did):[A-Za-z0-9]" + _CHARACTER + r"*)(?:#" + _CHARACTER + r"*)?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +117,7 @@ def _credential(
     _check_context(body["@context"], [V1_CONTEXT, suite_context(key), CLAIMS_CONTEXT], "")
     proof = _check_proof(body["proof"], key, f"{issuer}#", "assertionMethod", "proof")
     if "id" in body:
-        check_url(body["id"], "id")
+        _check_iri(body["id"], "id")
     subject = body["credentialSubject"]
     if type(subject) is not dict or not {"claims"} <= subject.keys() <= {"id", "claims"}:
         raise MalformedError(ReasonCode.CONTEXT, "credentialSubject", "not claims, and perhaps the holder")
@@ -128,7 +135,7 @@ def _credential(
         signing_input=b"",
         signature=b"",
         issuer=issuer,
-        vct=own_type(body["type"], "", terms=False),
+        vct=_check_iri(own_type(body["type"], "", terms=False), "type"),
         issued_at=issued_at,
         not_before=later_than(issued_at, read_moment(body, "issuanceDate", "")),
         expires_at=read_moment(body, "expirationDate", ""),
@@ -230,19 +237,25 @@ def document_of(content: Content, suite: str) -> dict[str, Any]:
         "expirationDate": stamp(content.expires_at),
         "credentialSubject": {**holder, "claims": claims},
     }
-    if content.status is not None:
-        status = {"id": f"{content.status.uri}#{content.status.index}", "type": STATUS_TYPE}
-        document["credentialStatus"] = status
+    if (status := token_status(content.status)) is not None:
+        document["credentialStatus"] = {"id": f"{status.uri}#{status.index}", "type": STATUS_TYPE}
     return document
 
 
 def _status(value: Any) -> StatusReference:
     if type(value) is not dict or value.keys() != {"id", "type"} or value["type"] != STATUS_TYPE:
         raise MalformedError(ReasonCode.STATUS_LIST, "credentialStatus", "not an entry of a Token Status List")
-    match = _STATUS.fullmatch(check_url(value["id"], "credentialStatus.id"))
+    match = _STATUS.fullmatch(_check_iri(value["id"], "credentialStatus.id"))
     if match is None or int(match[2]) >= 2**32:
         raise MalformedError(ReasonCode.STATUS_INDEX, "credentialStatus.id", "not a list with an index")
     return StatusReference(uri=match[1], index=int(match[2]))
+
+
+def _check_iri(value: Any, path: str) -> str:
+    """Rule 3: a URL that is in the graph as it stands. A scheme besides these could be a prefix of some context."""
+    if type(value) is not str or len(value) > _MAX_IRI or not _IRI.fullmatch(value):
+        raise MalformedError(ReasonCode.CLAIM_TYPE, path, "not an https, http, urn or did URL that RDF takes")
+    return value
 
 
 def _whole(claims: Any) -> bool:

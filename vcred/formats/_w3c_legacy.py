@@ -15,7 +15,7 @@ from vcred.errors import MalformedError
 from vcred.formats._jose import Jws, kid_of, parse_jws, verify_signature
 from vcred.formats._paths import PathMap
 from vcred.formats._registered import read_registered
-from vcred.formats._w3c_jwt import binding_claims, check_holder_signature, payload_of, single_status
+from vcred.formats._w3c_jwt import binding_claims, check_holder_signature, payload_of, status_of
 from vcred.formats._w3c_model import (
     JWT_CLAIMS,
     PRESENTATION_CLAIMS,
@@ -114,7 +114,7 @@ class JwtVcJson:
             issued_at=start if known.issued_at is None else known.issued_at,
             not_before=start,
             expires_at=end,
-            status=single_status(vc, known.status),
+            status=status_of(vc, known.status),
             holder_key=_holder_key(known.holder_key, subject_id),
             claims={name: value for name, value in subject.items() if name not in ("id", "type")},
             hidden_elements=PathMap({}),

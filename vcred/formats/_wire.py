@@ -18,6 +18,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vcred.errors import MalformedError
+from vcred.formats._fast import LONG, UNREAD, read_base64, read_json
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -88,6 +89,10 @@ def b64u_decode(text: str | bytes, path: str) -> bytes:
     tail = len(raw) & 3
     if raw and raw[-1] not in _LAST[tail]:
         raise MalformedError(ReasonCode.ENCODING, path, "not unpadded base64url: length or stray bits")
+    if len(raw) >= LONG:
+        found = read_base64(raw, _PADDING[tail])
+        if found is not None:
+            return found
     try:
         return a2b_base64(raw.translate(_TO_STANDARD) + _PADDING[tail], strict_mode=True)
     except Base64Error:
@@ -102,6 +107,10 @@ def parse_json(data: bytes | str, path: str, *, max_bytes: int, max_depth: int =
     """
     if len(data) > max_bytes:
         raise MalformedError(ReasonCode.SIZE, path, f"more than {max_bytes} bytes of JSON")
+    if isinstance(data, bytes) and _brackets(data) <= max_depth:
+        value = read_json(data)
+        if value is not UNREAD:
+            return value
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         if not isinstance(data, bytes) and not data.isascii() and len(data.encode("utf-8")) > max_bytes:
@@ -110,6 +119,38 @@ def parse_json(data: bytes | str, path: str, *, max_bytes: int, max_depth: int =
         raise MalformedError(ReasonCode.JSON, path, "not UTF-8") from None
     if text.count("[") + text.count("{") > max_depth and _deeper(text, max_depth):
         raise MalformedError(ReasonCode.DEPTH, path, f"more than {max_depth} nested containers")
+    return _read(text, path)
+
+
+def parse_json_all(items: Sequence[bytes], path: str, *, max_bytes: int, max_depth: int = 32) -> list[Any]:
+    """Each of ``items`` as ``parse_json`` reads it, faster than one by one. An error names the item: ``path[3]``.
+
+    They are read as one array with a secret mark after each. All marks are where they were put, and nothing else is
+    between them than one value each, if and only if every item is one JSON text. In any other case, and where size
+    or depth is in doubt, they are read one by one.
+    """
+    array = b"[" + _BETWEEN.join((*items, b"0]"))
+    shallow = _brackets(array) <= max_depth or all(_brackets(item) <= max_depth for item in items)
+    if shallow and len(array) <= max_bytes:
+        found = [read_json(item) for item in items]
+        if UNREAD not in found:
+            return found
+        with suppress(MalformedError, UnicodeError):
+            found = _read(array.decode("utf-8"), path)
+        if found[1::2] == [_MARK] * len(items) and found[-1:] == [0]:
+            return found[:-1:2]
+    return [
+        parse_json(item, f"{path}[{index}]", max_bytes=max_bytes, max_depth=max_depth)
+        for index, item in enumerate(items)
+    ]
+
+
+def _brackets(text: bytes) -> int:
+    """How many containers there may be in ``text``, and so how deep they may be."""
+    return text.count(b"[") + text.count(b"{")
+
+
+def _read(text: str, path: str) -> Any:
     try:
         start = len(text) - len(text.lstrip(_SPACE)) if text[:1] in _SPACE else 0
         value, end = _DECODER.raw_decode(text, start)
@@ -122,26 +163,6 @@ def parse_json(data: bytes | str, path: str, *, max_bytes: int, max_depth: int =
     except ValueError:
         raise MalformedError(ReasonCode.JSON, path, "not valid JSON") from None
     return value
-
-
-def parse_json_all(items: Sequence[bytes], path: str, *, max_bytes: int, max_depth: int = 32) -> list[Any]:
-    """Each of ``items`` as ``parse_json`` reads it, faster than one by one. An error names the item: ``path[3]``.
-
-    They are read as one array with a secret mark after each. All marks are where they were put, and nothing else is
-    between them than one value each, if and only if every item is one JSON text. In any other case, and where size
-    or depth is in doubt, they are read one by one.
-    """
-    found: list[Any] = []
-    array = b"[" + _BETWEEN.join((*items, b"0]"))
-    if len(array) <= max_bytes and array.count(b"[") + array.count(b"{") <= max_depth:
-        with suppress(MalformedError):
-            found = parse_json(array, path, max_bytes=max_bytes)
-    if found[1::2] == [_MARK] * len(items) and found[-1:] == [0]:
-        return found[:-1:2]
-    return [
-        parse_json(item, f"{path}[{index}]", max_bytes=max_bytes, max_depth=max_depth)
-        for index, item in enumerate(items)
-    ]
 
 
 def dump_json(value: Any) -> bytes:

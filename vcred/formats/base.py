@@ -37,10 +37,14 @@ Labels = Callable[[str], LabelMap | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerKey:
-    """A document signer: public key, and its X.509 chain (DER, leaf first, without the root; may be empty)."""
+    """A document signer: public key, and its X.509 chain (DER, leaf first, without the root; may be empty).
+
+    ``did_url`` is what JOSE headers call the key when the issuer is a DID; ``None``: by its own key id, as COSE always.
+    """
 
     public_key: PublicKey
     chain: tuple[bytes, ...] = ()
+    did_url: str | None = None
 
 
 class CredentialFormat(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vcred.errors import MalformedError, RefusedError, SigningError
-from vcred.formats._didkit_process import DidkitProcess
+from vcred.formats._didkit_process import DidkitProcess, NoAnswerError
 from vcred.formats._kb_jwt import nonce_text
 from vcred.formats._w3c_ldp import (
     CLAIMS_CONTEXT,
@@ -83,7 +83,11 @@ class LdpVc:
         return open_ldp(raw)
 
     def verify_signature(self, opened: Opened, key: PublicKey) -> None:
-        """Have the issuer's proof checked, which must be by ``key``. Raises ``key``, ``signature``."""
+        """Have the issuer's proof checked, which must be by ``key``.
+
+        Raises ``RefusedError`` with ``key``, ``signature``, or ``unchecked`` when didkit did not answer;
+        ``MissingExtraError``.
+        """
         found = _mine(opened)
         if key.alg not in SUITE_OF or own_did(key)[0] != found.issuer:
             raise RefusedError(ReasonCode.KEY, "issuer", "the key is not that of the issuer's DID")
@@ -94,7 +98,7 @@ class LdpVc:
     def verify_key_binding(self, opened: Opened) -> None:
         """Have the holder's proof over the presentation checked; the holder is the subject.
 
-        Raises ``RefusedError`` with ``kb_missing`` or ``kb_key``.
+        Raises ``RefusedError`` with ``kb_missing``, ``kb_key``, or ``unchecked`` as above; ``MissingExtraError``.
         """
         found, binding = _mine(opened), opened.key_binding
         if binding is None or found.presentation is None or binding.nonce is None:
@@ -146,7 +150,10 @@ class LdpVc:
     def _signed(self, call: str, document: bytes, options: dict[str, Any], signer: Signer) -> bytes:
         if not isinstance(signer, SoftwareSigner):
             raise ValueError("didkit needs the private key itself: only a software key signs this format")  # noqa: TRY004 - it is the key that does not fit
-        answer = self._didkit.call(call, document, dump_json(options), dump_json(_private_jwk(signer)))
+        try:
+            answer = self._didkit.call(call, document, dump_json(options), dump_json(_private_jwk(signer)))
+        except NoAnswerError:
+            answer = None
         if answer is None:
             raise SigningError("didkit did not sign")
         try:
@@ -157,7 +164,10 @@ class LdpVc:
 
     def _proved(self, call: str, document: bytes, options: dict[str, str]) -> bool:
         """Whether didkit found the one proof good, and nothing to say against it."""
-        answer = self._didkit.call(call, document, dump_json(options))
+        try:
+            answer = self._didkit.call(call, document, dump_json(options))
+        except NoAnswerError as error:
+            raise RefusedError(ReasonCode.UNCHECKED, "proof", str(error)) from None
         return answer is not None and parse_json(answer, "didkit", max_bytes=MAX_TOKEN) == _PROVED
 
 
@@ -169,9 +179,9 @@ def _options(key: PublicKey, purpose: str, method: str, *, created: int) -> dict
 def _private_jwk(signer: SoftwareSigner) -> dict[str, str]:
     public = signer.public_key.to_jwk()
     if signer.public_key.alg == "EdDSA":
-        secret = signer.crypto.private_bytes_raw()  # type: ignore[union-attr]  # the algorithm says which key it is
+        secret = signer.crypto.private_bytes_raw()
     else:
-        secret = signer.crypto.private_numbers().private_value.to_bytes(32, "big")  # type: ignore[union-attr]
+        secret = signer.crypto.private_numbers().private_value.to_bytes(32, "big")
     return {**public, "d": b64u_encode(secret)}
 
 

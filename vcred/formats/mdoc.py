@@ -1,14 +1,16 @@
 """The credential format ``mso_mdoc``: mobile documents of ISO/IEC 18013-5, ours and other people's.
 
-Ours are trees of claims in one namespace, which is the document type (``_mdoc_tree`` says how). Their ``vct`` is the
-certificate type's, and what never can be hidden is in every presentation, or it is refused. Of a document type that
-the lookup does not know, the claims are ``{namespace: {element: value}}``, with dates as text and portraits as bytes,
-and the ``vct`` is the document type.
+Ours are trees of claims in one namespace, which is the document type (``_mdoc_tree`` says how). Of a type that another
+standard spells (``_mdoc_spelling``) the document type and some namespaces are that standard's; that it is ours, the
+signed object says, by its own namespace. Their ``vct`` is the certificate type's, and what never can be hidden is in
+every presentation, or it is refused. Of a document that the lookup does not know, the claims are
+``{namespace: {element: value}}``, with dates as text and portraits as bytes, and the ``vct`` is the document type.
 
 ``open`` takes IssuerSigned (what an issuer hands out), our QR envelope around a DeviceResponse (what our wallet
 presents) or a bare DeviceResponse, whose session nobody knows: ``open_response`` is told it. What they return is
 parsed and matched, and still NOT verified. ``Opened.issuer`` is what the first certificate of x5chain says, which the
-chain has to prove; it is empty where that says nothing. Only x5chain says whose key it is: a ``kid`` is not read.
+chain has to prove; it is empty where that says nothing. Only x5chain says whose key it is: a ``kid`` beside it is not
+read. Without x5chain a document is by a post-quantum key of the trust bundle (``_mdoc_chain`` says how it is named).
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from vcred.claims import ClaimPath
 from vcred.credential import KeyBinding, Opened, Prepared
 from vcred.errors import MalformedError, RefusedError
 from vcred.formats._cbor import decode_all
-from vcred.formats._cose import ALG, COSE_ALG, X5CHAIN, Sign1, chain_of, check_alg, prepare_sign1
-from vcred.formats._mdoc_chain import check_issuer_key, signer_facts, verify_document_signer
+from vcred.formats._cose import Sign1, check_alg, prepare_sign1
+from vcred.formats._mdoc_age import answering
+from vcred.formats._mdoc_chain import issuer_headers, named_signer, signer_facts, verify_document_signer
 from vcred.formats._mdoc_device import (
     MAC_ALG,
     NO_ELEMENTS,
@@ -49,19 +53,20 @@ from vcred.formats._mdoc_response import (
     write_response,
 )
 from vcred.formats._mdoc_tree import ROOT, flatten, plain, rebuild
-from vcred.formats._mdoc_types import CatalogDoctypes, DoctypeLookup
+from vcred.formats._mdoc_types import CatalogDoctypes, DoctypeLookup, by_namespace
 from vcred.formats._paths import PathMap, needed
 from vcred.formats.base import LocalSigning
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    from vcred.claims import ClaimPath
     from vcred.credential import Content
     from vcred.formats._mdoc_items import Item
+    from vcred.formats._mdoc_mso import Mso
+    from vcred.formats._mdoc_spelling import Spelling
     from vcred.formats._paths import Parts
     from vcred.formats.base import IssuerKey
     from vcred.keys import PublicKey
@@ -137,16 +142,20 @@ class Mdoc(LocalSigning):
         doctype = self._types.doctype(content.vct)
         if doctype is None:
             raise ValueError(f"{content.vct} has no document type in the catalogue")
-        check_issuer_key(content, key)
+        protected, unprotected = issuer_headers(content, key)
         flat = flatten(content.claims)
-        items, digests = make_items(flat.elements, decoys=content.decoys * flat.hiding)
-        chain = key.chain[0] if len(key.chain) == 1 else list(key.chain)
-        auth = prepare_sign1(
-            {ALG: COSE_ALG[key.public_key.alg]}, {X5CHAIN: chain}, write_mso(content, doctype, digests), tagged=False
-        )
+        spaces = by_namespace(flat.elements, doctype, self._types.spelling(content.vct))
+        made = {
+            namespace: make_items(elements, decoys=content.decoys * flat.hiding if ROOT in elements else 0)
+            for namespace, elements in spaces.items()
+        }
+        digests = {namespace: by_id for namespace, (_, by_id) in made.items()}
+        auth = prepare_sign1(protected, unprotected, write_mso(content, doctype, digests), tagged=False)
         return Prepared(
             signing_input=auth.signing_input,
-            finish=lambda signature: write_issuer_signed(doctype, items, auth.complete(signature)),
+            finish=lambda signature: write_issuer_signed(
+                {namespace: items for namespace, (items, _) in made.items()}, auth.complete(signature)
+            ),
         )
 
     def open(self, raw: bytes) -> Opened:
@@ -172,9 +181,7 @@ class Mdoc(LocalSigning):
 
     def _open(self, raw: bytes, document: Document, made_for: Session | Envelope) -> _Opened:
         sign1 = document.issuer_auth
-        chain = chain_of(sign1, "issuerAuth.x5chain")
-        if not chain:
-            raise MalformedError(ReasonCode.CHAIN, "issuerAuth.x5chain", "missing")
+        issuer, kid, chain = named_signer(sign1)
         namespaces, raws = item_bytes(document.name_spaces)
         # The signed object and the items in one go: [0] in an error is the object.
         encoded = [unwrap(sign1.payload, "mso"), *raws]
@@ -186,25 +193,21 @@ class Mdoc(LocalSigning):
         if signed is not None:
             check_authorised(signed, mso)
         items = match_items(namespaces, raws, decoded[1:], mso, raw)
-        vct = self._types.vct(mso.doctype)
+        vct = self._vct(mso)
         if vct is None:
-            if self._types.doctype(mso.doctype) is not None:
-                # It would be taken for a certificate, with claims that were not read as those of one.
-                raise MalformedError(ReasonCode.VCT, "docType", "the vct of a certificate type, and no document type")
             claims, hidden, by_parts, always = _foreign(items)
         else:
-            claims, hidden, by_parts, always = _certificate(items, mso.doctype, signed)
-        facts = signer_facts(chain[0])
+            claims, hidden, by_parts, always = _certificate(items, mso.doctype, self._types.spelling(vct), signed)
         session = made_for if isinstance(made_for, Session) else _session(made_for, items)
         return _Opened(
             format=_ID,
             raw=raw,
             alg=sign1.alg,
-            kid=None,
+            kid=kid,
             x5c=chain,
             signing_input=sign1.signing_input,
             signature=sign1.signature,
-            issuer=facts.uris[0] if facts.uris else "",
+            issuer=issuer,
             vct=mso.doctype if vct is None else vct,
             issued_at=mso.signed,
             not_before=None if mso.valid_from == mso.signed else mso.valid_from,
@@ -223,13 +226,27 @@ class Mdoc(LocalSigning):
             transcript=session.transcript,
         )
 
+    def _vct(self, mso: Mso) -> str | None:
+        """The type that a document is of, by the namespaces that its issuer signed; ``None`` if it is none of ours."""
+        # In this order ours come before those of ISO, and no type file is read for these.
+        found = next(filter(None, map(self._types.vct, (mso.doctype, *sorted(mso.digests)))), None)
+        if found is None and self._types.doctype(mso.doctype) is not None:
+            # It would be taken for a certificate, with claims that were not read as those of one.
+            raise MalformedError(ReasonCode.VCT, "docType", "the vct of a certificate type, and no document type")
+        if found is not None and self._types.doctype(found) != mso.doctype:
+            raise MalformedError(ReasonCode.VCT, "docType", "not the document type of the certificate type")
+        return found
+
     def verify_signature(self, opened: Opened, key: PublicKey) -> None:
         """Check the issuer's signature with ``key``, and that it was made while the certificate of it was valid.
 
-        Whose key it is, the chain says. Raises ``RefusedError`` with ``alg``, ``signature`` or ``chain``.
+        Whose key it is, and without a certificate when it was valid, the trust bundle says. Raises ``RefusedError``
+        with ``alg``, ``signature`` or ``chain``.
         """
         check_alg(opened.alg, key)
         key.verify(opened.signature, opened.signing_input)
+        if not opened.x5c:
+            return
         facts = signer_facts(opened.x5c[0])
         if opened.issued_at is None or not facts.not_before <= opened.issued_at <= facts.not_after:
             raise RefusedError(ReasonCode.CHAIN, "x5chain", "the document signer was not valid at the time of issue")
@@ -278,6 +295,14 @@ class Mdoc(LocalSigning):
             finish=lambda signature: write_envelope(envelope, response.complete(signature)),
         )
 
+    def answering(self, opened: Opened, elements: Mapping[str, Iterable[str]]) -> tuple[ClaimPath, ...]:
+        """The paths of those of ``elements`` (by namespace, as a DeviceRequest has them) that the document has.
+
+        For an ``age_over_NN`` that it does not have this is the nearest that answers it (ISO/IEC 18013-5 clause 7.2.5).
+        Raises ``ValueError`` for a document that has been presented already.
+        """
+        return tuple(map(ClaimPath, answering(_presentable(opened).by_parts, elements)))
+
     def prepare_response(self, opened: Opened, paths: Collection[ClaimPath], *, transcript: bytes) -> Prepared:
         """A bare DeviceResponse for the session of ``transcript``, but for the device's signature.
 
@@ -290,14 +315,21 @@ class Mdoc(LocalSigning):
 _Found = tuple["dict[str, Any]", "dict[Parts, int]", "dict[Parts, Item]", "tuple[Item, ...]"]
 
 
-def _certificate(items: Sequence[Item], doctype: str, signed: DeviceSigned | None) -> _Found:
+def _certificate(items: Sequence[Item], doctype: str, spelling: Spelling | None, signed: DeviceSigned | None) -> _Found:
     """The claims of one of our certificates, hidden elements, items by path, items that are never hidden."""
-    if any(item.namespace != doctype for item in items):
-        raise MalformedError(ReasonCode.FORMAT, "nameSpaces", "a namespace that is not the certificate's")
     if signed is not None and signed.elements:
         raise MalformedError(ReasonCode.DEVICE_AUTH, "deviceSigned.nameSpaces", "a certificate has no such elements")
-    by_name: Mapping[str, Item] = {item.identifier: item for item in items}
-    tree = rebuild({name: item.value for name, item in by_name.items()})
+    if spelling is None:
+        if any(item.namespace != doctype for item in items):
+            raise MalformedError(ReasonCode.FORMAT, "nameSpaces", "a namespace that is not the certificate's")
+        by_name: Mapping[str, Item] = {item.identifier: item for item in items}
+        tree = rebuild({name: item.value for name, item in by_name.items()})
+    else:
+        read = [(*spelling.read(item.namespace, item.identifier, item.value), item) for item in items]
+        by_name = {name: item for name, _, item in read}
+        if len(by_name) != len(items):
+            raise MalformedError(ReasonCode.COLLISION, "nameSpaces", "a claim by two names")
+        tree = rebuild({name: value for name, value, _ in read})
     by_parts = {parts: by_name[name] for parts, name in tree.elements.items()}
     return tree.claims, tree.hidden, by_parts, (by_name[ROOT],)
 

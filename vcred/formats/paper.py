@@ -70,7 +70,7 @@ def open_paper(raw: bytes, labels: Labels) -> Opened:
 
     The result has no holder key: ``SdCwt.verify_key_binding`` refuses it with ``holder_binding``.
     """
-    sign1 = parse_sign1(raw, path="token", max_bytes=MAX_PAPER)
+    sign1 = parse_sign1(raw, path="token", max_bytes=MAX_PAPER, post_quantum=True)
     if sign1.protected.get(TYP) != PAPER_TYP:
         raise MalformedError(ReasonCode.TYP, f"protected[{TYP}]", "not a paper certificate")
     if not sign1.protected.keys() <= _HEADERS or sign1.unprotected:

@@ -49,6 +49,7 @@ from vcred.formats._sd_cwt_engine import (
     match_disclosures,
 )
 from vcred.formats.base import LocalSigning
+from vcred.keys.post_quantum import POST_QUANTUM
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -60,13 +61,13 @@ if TYPE_CHECKING:
     from vcred.formats.base import IssuerKey, Labels
     from vcred.keys import PublicKey
 
-__all__ = ["MAX_TOKEN", "SD_CWT_DRAFT", "SdCwt"]
+__all__ = ["MAX_TOKEN", "SD_CWT_DRAFT", "SD_CWT_TYPES", "SdCwt"]
 
 SD_CWT_DRAFT: Final = "draft-ietf-spice-sd-cwt-07"
 MAX_TOKEN: Final = 128 * 1024
 
 _ID: Final = "sd-cwt"
-_TYPES: Final = (293, "application/sd-cwt")
+SD_CWT_TYPES: Final = (293, "application/sd-cwt")
 _CWT_CLAIMS: Final = 15
 _SD_CLAIMS: Final = 17
 _SD_ALG: Final = 170
@@ -126,12 +127,14 @@ class SdCwt(LocalSigning):
 
         Raises ``MalformedError`` (draft section 9, steps 1 to 4 and 7).
         """
-        token = parse_sign1(raw, path="token", max_bytes=MAX_TOKEN, header_tags=_SIGN1)
+        token = parse_sign1(raw, path="token", max_bytes=MAX_TOKEN, header_tags=_SIGN1, post_quantum=True)
         if not _is_typ(token, KB_TYPES):
             return self._open(raw, token, None)
+        if token.alg in POST_QUANTUM:
+            raise MalformedError(ReasonCode.ALG, "kbt.protected", "not an algorithm of holders")
         if _CWT_CLAIMS in token.protected:
             raise MalformedError(ReasonCode.FORMAT, "kbt.protected", "CWT claims in the header")
-        issued = read_sign1(carried(token), path="kcwt", header_tags=_SIGN1)
+        issued = read_sign1(carried(token), path="kcwt", header_tags=_SIGN1, post_quantum=True)
         return self._open(raw, issued, read_key_binding(token))
 
     def _open(self, raw: bytes, sign1: Sign1, binding: KeyBinding | None) -> Opened:
@@ -231,7 +234,7 @@ def _is_typ(sign1: Sign1, types: tuple[int | str, ...]) -> bool:
 def _disclosures(sign1: Sign1) -> list[Any]:
     """The disclosures of an SD-CWT, after everything its headers must and must not be."""
     protected, unprotected = sign1.protected, sign1.unprotected
-    if not _is_typ(sign1, _TYPES):
+    if not _is_typ(sign1, SD_CWT_TYPES):
         raise MalformedError(ReasonCode.TYP, f"protected[{TYP}]", "not an SD-CWT")
     if KCWT in protected or _CWT_CLAIMS in protected:
         raise MalformedError(ReasonCode.FORMAT, "protected", "another CWT or its claims in the header")
@@ -261,4 +264,4 @@ def _withhold(sign1: Sign1, disclosures: list[bytes]) -> bytes:
 
 @lru_cache(maxsize=64)
 def _issuer_header(key: PublicKey) -> bytes:
-    return encode({ALG: COSE_ALG[key.alg], KID: key.kid, TYP: _TYPES[0]})
+    return encode({ALG: COSE_ALG[key.alg], KID: key.kid, TYP: SD_CWT_TYPES[0]})

@@ -87,11 +87,11 @@ def split(raw: bytes, path: str = "") -> Parsed:
 
     Raises ``MalformedError`` with ``limit``, ``size`` or ``format``.
     """
-    if raw.count(b"~") > MAX_DISCLOSURES + 1:
+    jwt, *disclosures = raw.split(b"~", MAX_DISCLOSURES + 2)
+    if len(disclosures) > MAX_DISCLOSURES + 1:
         raise MalformedError(ReasonCode.LIMIT, path, f"more than {MAX_DISCLOSURES} disclosures")
     if len(raw) > MAX_TOKEN:
         raise MalformedError(ReasonCode.SIZE, path, f"more than {MAX_TOKEN} bytes")
-    jwt, *disclosures = raw.split(b"~")
     if not jwt or not disclosures:
         raise MalformedError(ReasonCode.FORMAT, path, "no SD-JWT: the tilde after the issuer-signed JWT is missing")
     last = disclosures.pop()

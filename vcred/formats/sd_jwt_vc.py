@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from vcred.credential import Opened, Prepared
+from vcred.credential import Opened, Prepared, token_status
 from vcred.errors import MalformedError, RefusedError
-from vcred.formats._jose import kid_of, parse_jws, prepare_segment, verify_signature
+from vcred.formats._jose import ISSUER_ALGORITHMS, kid_of, parse_jws, prepare_segment, verify_signature
 from vcred.formats._kb_jwt import TYP as KB_TYP
 from vcred.formats._kb_jwt import BoundKey, nonce_text, parse_key_binding
 from vcred.formats._paths import PathMap, needed
@@ -39,7 +39,7 @@ from vcred.formats.sd_jwt import (
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from vcred.claims import ClaimPath
     from vcred.credential import Content
@@ -95,7 +95,7 @@ class SdJwtVc(LocalSigning):
         it (RFC 9901 section 7.2). Raises ``MalformedError``.
         """
         parsed = split(raw)
-        jws = parse_jws(parsed.jwt, path="jwt", typ=_TYP, max_bytes=MAX_TOKEN)
+        jws = parse_jws(parsed.jwt, path="jwt", typ=_TYP, max_bytes=MAX_TOKEN, algorithms=ISSUER_ALGORITHMS)
         payload = parse_json(jws.payload, "payload", max_bytes=MAX_PAYLOAD)
         if type(payload) is not dict:
             raise MalformedError(ReasonCode.FORMAT, "payload", "not an object")
@@ -155,11 +155,19 @@ class SdJwtVc(LocalSigning):
             raise RefusedError(ReasonCode.SD_HASH, "kb.payload.sd_hash", "it covers something else")
 
     def prepare_presentation(
-        self, opened: Opened, paths: Collection[ClaimPath], *, audience: str, nonce: bytes | None, issued_at: int
+        self,
+        opened: Opened,
+        paths: Collection[ClaimPath],
+        *,
+        audience: str,
+        nonce: bytes | None,
+        issued_at: int,
+        also: Mapping[str, Any] | None = None,
     ) -> Prepared:
         """A presentation of ``paths`` but for the holder's signature; disclosures are the issuer's own bytes.
 
-        Empty ``paths`` discloses nothing that can be hidden. Raises ``ValueError`` for a path that selects nothing, a
+        ``also`` are more members of the key-binding JWT (``vcred.oid4vp.transaction_claims``). Empty ``paths``
+        discloses nothing that can be hidden. Raises ``ValueError`` for a path that selects nothing, a
         credential without a holder key, one that has been presented already, or no ``nonce``, which a key-binding
         JWT cannot be without.
         """
@@ -171,7 +179,7 @@ class SdJwtVc(LocalSigning):
             raise ValueError("a key-binding JWT names an audience and a nonce")
         bound = _withhold(opened, paths)
         sd_hash = b64u_encode(digest_of(opened.sd_alg)(bound))
-        claims = {"iat": issued_at, "aud": audience, "nonce": nonce_text(nonce), "sd_hash": sd_hash}
+        claims = {**(also or {}), "iat": issued_at, "aud": audience, "nonce": nonce_text(nonce), "sd_hash": sd_hash}
         jws = prepare_segment(_kb_header(opened.holder_key.alg), dump_json(claims))
 
         def finish(signature: bytes) -> bytes:
@@ -187,9 +195,8 @@ def lint_issued(raw: bytes) -> list[str]:
     """
     opened = SdJwtVc().open(raw)
     parsed = split(raw)
-    payload = parse_json(
-        parse_jws(parsed.jwt, path="jwt", typ=_TYP, max_bytes=MAX_TOKEN).payload, "", max_bytes=MAX_PAYLOAD
-    )
+    jws = parse_jws(parsed.jwt, path="jwt", typ=_TYP, max_bytes=MAX_TOKEN, algorithms=ISSUER_ALGORITHMS)
+    payload = parse_json(jws.payload, "", max_bytes=MAX_PAYLOAD)
     contents = [parse_json(b64u_decode(text, ""), "", max_bytes=MAX_TOKEN) for text in parsed.disclosures]
     salts = [content[0] for content in contents]
     lists = _digest_lists([payload, *(content[-1] for content in contents)])
@@ -239,14 +246,15 @@ def _registered(content: Content) -> dict[str, Any]:
     claims["vct"] = content.vct
     if content.holder_key is not None:
         claims["cnf"] = {"jwk": content.holder_key.to_jwk()}
-    if content.status is not None:
-        claims["status"] = {"status_list": {"idx": content.status.index, "uri": content.status.uri}}
+    if (status := token_status(content.status)) is not None:
+        claims["status"] = {"status_list": {"idx": status.index, "uri": status.uri}}
     return claims
 
 
 @lru_cache(maxsize=64)
 def _issuer_header(key: IssuerKey) -> bytes:
-    header: dict[str, Any] = {"alg": key.public_key.alg, "typ": _TYP, "kid": b64u_encode(key.public_key.kid)}
+    kid = key.did_url or b64u_encode(key.public_key.kid)
+    header: dict[str, Any] = {"alg": key.public_key.alg, "typ": _TYP, "kid": kid}
     if key.chain:
         header["x5c"] = [b64encode(der).decode("ascii") for der in key.chain]
     return b64u_bytes(dump_json(header))

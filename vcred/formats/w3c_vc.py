@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from vcred.claims import SD
 from vcred.credential import Opened, Prepared
 from vcred.errors import MalformedError
-from vcred.formats._jose import kid_of, parse_jws, prepare_segment, verify_signature
+from vcred.formats._jose import ALGORITHMS, ISSUER_ALGORITHMS, kid_of, parse_jws, prepare_segment, verify_signature
 from vcred.formats._kb_jwt import nonce_text, parse_key_binding
 from vcred.formats._paths import PathMap
 from vcred.formats._w3c_jwt import (
@@ -31,6 +31,7 @@ from vcred.formats._w3c_jwt import (
     known_of,
     parse_presentation,
     payload_of,
+    read_presentation,
 )
 from vcred.formats._w3c_legacy import JwtVcJson
 from vcred.formats._w3c_model import (
@@ -50,7 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from vcred.claims import ClaimPath
-    from vcred.credential import Content
+    from vcred.credential import Content, KeyBinding
+    from vcred.formats._jose import Jws
     from vcred.formats._paths import Parts
     from vcred.formats.base import IssuerKey
     from vcred.keys import PublicKey
@@ -59,6 +61,7 @@ __all__ = ["JwtVcJson", "W3cJwt", "W3cSdJwt", "prepare_credential", "prepare_pre
 
 _JWT, _SD_JWT, _VP = "vc+jwt", "vc+sd-jwt", "vp+jwt"
 _SUBJECT = "credentialSubject"
+_HELD = "vp.payload.verifiableCredential"
 _ALWAYS_PLAIN = frozenset({"id", "type"})
 
 
@@ -81,7 +84,7 @@ class W3cJwt(LocalSigning):
     def prepare(self, content: Content, key: IssuerKey) -> Prepared:
         """Everything of an issue but the signature; ``SD`` marks are taken off, since everything is in the open.
 
-        Raises ``ValueError`` for decoys, times out of order, or a claim name that JSON-LD takes for its own.
+        Raises ``ValueError`` for decoys, no claims, times out of order, or a claim name that JSON-LD takes for its own.
         """
         if content.decoys:
             raise ValueError("this format hides nothing")
@@ -92,14 +95,22 @@ class W3cJwt(LocalSigning):
 
         Raises ``MalformedError``.
         """
-        jws = parse_jws(raw, path="jwt", typ=(_JWT, _VP), max_bytes=MAX_TOKEN)
+        jws = parse_jws(raw, path="jwt", typ=(_JWT, _VP), max_bytes=MAX_TOKEN, algorithms=ISSUER_ALGORITHMS)
         if jws.header["typ"] == _JWT:
-            return self._credential(raw, raw, None)
-        presentation = parse_presentation(raw, contexts=self._contexts)
+            return self._credential(raw, jws, None)
+        if jws.header["alg"] not in ALGORITHMS:
+            raise MalformedError(ReasonCode.ALG, "vp.header.alg", "not an algorithm that a holder signs with")
+        presentation = read_presentation(jws, contexts=self._contexts)
         binding = presentation.binding()
-        if len(presentation.credentials) != 1 or presentation.credentials[0][0] != "application/vc+jwt":
-            raise MalformedError(ReasonCode.FORMAT, "vp.payload.verifiableCredential", "not exactly one vc+jwt")
-        return self._credential(raw, presentation.credentials[0][1], binding)
+        (kind, token), *others = presentation.credentials
+        if others:
+            raise MalformedError(
+                ReasonCode.FORMAT, _HELD, "several credentials: each has a presentation of its own here"
+            )
+        if kind != "application/vc+jwt":
+            raise MalformedError(ReasonCode.FORMAT, _HELD, "not a vc+jwt: another format is presented in its own way")
+        issued = parse_jws(token, path="jwt", typ=_JWT, max_bytes=MAX_TOKEN, algorithms=ISSUER_ALGORITHMS)
+        return self._credential(raw, issued, binding)
 
     def verify_signature(self, opened: Opened, key: PublicKey) -> None:
         """Check the issuer's signature with ``key``, whoever's that is. Raises ``RefusedError``."""
@@ -137,8 +148,7 @@ class W3cJwt(LocalSigning):
         }
         return prepare_segment(_vp_header(opened.holder_key.alg), dump_json(document))
 
-    def _credential(self, raw: bytes, token: bytes, binding: Any) -> Opened:
-        jws = parse_jws(token, path="jwt", typ=_JWT, max_bytes=MAX_TOKEN)
+    def _credential(self, raw: bytes, jws: Jws, binding: KeyBinding | None) -> Opened:
         body = payload_of(jws, "jwt", cty="vc")
         if _hides(body):
             raise MalformedError(ReasonCode.FORMAT, "payload", "digests in a format that hides nothing")
@@ -176,14 +186,15 @@ class W3cSdJwt(SdJwtVc):
     def prepare(self, content: Content, key: IssuerKey) -> Prepared:
         """Everything of an issue but the signature.
 
-        Raises ``ValueError`` for times out of order, or a claim name that JSON-LD or SD-JWT takes for its own.
+        Raises ``ValueError`` for no claims, times out of order, or a claim name that JSON-LD or SD-JWT takes for its
+        own.
         """
         return prepare_credential(document_of(content), key, contexts=(), decoys=content.decoys, hiding=True)
 
     def open(self, raw: bytes) -> Opened:
         """Parse strictly and match every disclosure. Verifies nothing. Raises ``MalformedError``."""
         parsed = split(raw)
-        jws = parse_jws(parsed.jwt, path="jwt", typ=_SD_JWT, max_bytes=MAX_TOKEN)
+        jws = parse_jws(parsed.jwt, path="jwt", typ=_SD_JWT, max_bytes=MAX_TOKEN, algorithms=ISSUER_ALGORITHMS)
         signed = payload_of(jws, "jwt", cty="vc")
         processed = process(signed, parsed.disclosures)
         _check_plain(signed, processed.disclosed)
@@ -222,6 +233,8 @@ def prepare_credential(
         check_credential(_as_json(plain), contexts=contexts, path="document")
     except MalformedError as error:
         raise ValueError(f"not a credential that could be read again: {error}") from error
+    if not plain[_SUBJECT]:
+        raise ValueError("a credential says something of its subject")
     if not hiding:
         if plain != document:
             raise ValueError("this format hides nothing")

@@ -1,6 +1,7 @@
 """Public keys as JWK (RFC 7517), COSE_Key (RFC 9052) and SubjectPublicKeyInfo (RFC 5280), strictly read.
 
-One key has one algorithm: P-256 is ES256, P-384 is ES384, Ed25519 is EdDSA. Nothing else is accepted.
+One key has one algorithm: P-256 is ES256, P-384 is ES384, Ed25519 is EdDSA. Nothing else is accepted, but for
+post-quantum keys (RFC 9964: key type AKP) by callers who say so: ``post_quantum=True``.
 Key objects are kept: parsing a point costs a third of a signature check.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from vcred.errors import MalformedError, RefusedError
+from vcred.formats._wire import b64u_decode
+from vcred.keys import post_quantum as pq
 from vcred.reasons import ReasonCode
 
 __all__ = ["PublicKey", "der_to_raw", "raw_to_der"]
@@ -31,9 +33,8 @@ _CURVES: dict[str, tuple[str, ec.EllipticCurve, ec.ECDSA, int, int]] = {
 _ALG_OF_CRV = {"P-256": "ES256", "P-384": "ES384", "Ed25519": "EdDSA"}
 _ALG_OF_CURVE_NAME = {"secp256r1": "ES256", "secp384r1": "ES384"}
 _ALG_OF_COSE_CRV = {1: "ES256", 2: "ES384", 6: "EdDSA"}
+_AKP = 7
 _COSE_ALGS = {"ES256": (-7, -9), "ES384": (-35, -51), "EdDSA": (-8, -19)}
-_B64U = re.compile(r"[A-Za-z0-9_-]*")
-_Point = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
 
 class PublicKey:
@@ -41,27 +42,38 @@ class PublicKey:
 
     __slots__ = ("__dict__", "alg", "crypto")
 
-    def __init__(self, crypto: _Point) -> None:
+    def __init__(self, crypto: Any, *, post_quantum: bool = False) -> None:
         self.crypto = crypto
         if isinstance(crypto, ed25519.Ed25519PublicKey):
             self.alg = "EdDSA"
+        elif not isinstance(crypto, ec.EllipticCurvePublicKey):
+            alg = pq.alg_of(crypto) if post_quantum else None
+            if alg is None:
+                raise MalformedError(ReasonCode.KEY, "", "the key is not P-256, P-384 or Ed25519")
+            self.alg = alg
         elif crypto.curve.name in _ALG_OF_CURVE_NAME:
             self.alg = _ALG_OF_CURVE_NAME[crypto.curve.name]
         else:
             raise MalformedError(ReasonCode.KEY, "", "the curve is not P-256, P-384 or Ed25519")
 
     @classmethod
-    def from_jwk(cls, jwk: Any, *, path: str = "jwk") -> PublicKey:
+    def from_jwk(cls, jwk: Any, *, path: str = "jwk", post_quantum: bool = False) -> PublicKey:
         """Read a public JWK. Raises ``MalformedError`` with ``key`` or ``key_use``."""
         if not isinstance(jwk, dict):
             raise MalformedError(ReasonCode.KEY, path, "a JWK is an object")
-        if "d" in jwk or "k" in jwk or "p" in jwk:
+        if "d" in jwk or "k" in jwk or "p" in jwk or "priv" in jwk:
             raise MalformedError(ReasonCode.KEY, path, "private or symmetric key material")
         if jwk.get("use", "sig") != "sig":
             raise MalformedError(ReasonCode.KEY_USE, path, "use is not sig")
         ops = jwk.get("key_ops", ["verify"])
         if not isinstance(ops, list) or "verify" not in ops:
             raise MalformedError(ReasonCode.KEY_USE, path, "key_ops lacks verify")
+        if post_quantum and jwk.get("kty") == "AKP":
+            name = jwk.get("alg")
+            if not isinstance(name, str) or name not in pq.POST_QUANTUM:
+                raise MalformedError(ReasonCode.KEY, path, "alg, which an AKP key has, is not one that is known here")
+            pub = _base64url(jwk.get("pub"), f"{path}.pub")
+            return cls(pq.public_from_bytes(name, pub, path=f"{path}.pub"), post_quantum=True)
         alg = _ALG_OF_CRV.get(jwk["crv"]) if isinstance(jwk.get("crv"), str) else None
         if alg is None or jwk.get("kty") != ("OKP" if alg == "EdDSA" else "EC"):
             raise MalformedError(ReasonCode.KEY, path, "kty and crv are not P-256, P-384 or Ed25519")
@@ -73,10 +85,12 @@ class PublicKey:
         return _from_texts(alg, x, y, path)
 
     @classmethod
-    def from_cose(cls, cose: Any, *, path: str = "COSE_Key") -> PublicKey:
+    def from_cose(cls, cose: Any, *, path: str = "COSE_Key", post_quantum: bool = False) -> PublicKey:
         """Read a public COSE_Key map. Raises ``MalformedError`` with ``key`` or ``key_use``."""
         if not isinstance(cose, dict):
             raise MalformedError(ReasonCode.KEY, path, "a COSE_Key is a map")
+        if post_quantum and type(cose.get(1)) is int and cose[1] == _AKP:
+            return cls(_akp_of(cose, path), post_quantum=True)
         if -4 in cose:
             raise MalformedError(ReasonCode.KEY, path, "private key material")
         crv = cose.get(-1)
@@ -97,23 +111,40 @@ class PublicKey:
         return _from_point(alg, x, y, path)
 
     @classmethod
-    def from_spki(cls, der: bytes) -> PublicKey:
+    def from_spki(cls, der: bytes, *, post_quantum: bool = False) -> PublicKey:
         """Read a DER SubjectPublicKeyInfo. Raises ``MalformedError`` with ``key``."""
         try:
-            key = load_der_public_key(der)
+            key: Any = pq.public_from_spki(der) if post_quantum else None
+            key = key or load_der_public_key(der)
         except (ValueError, UnsupportedAlgorithm) as error:
             raise MalformedError(ReasonCode.KEY, "", "not a usable SubjectPublicKeyInfo") from error
-        if not isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)):
+        known = isinstance(key, (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey))
+        if not known and not (post_quantum and pq.alg_of(key)):
             raise MalformedError(ReasonCode.KEY, "", "not an EC or Ed25519 key")
-        found = cls(key)
+        found = cls(key, post_quantum=post_quantum)
         if found.spki != der:
             raise MalformedError(ReasonCode.KEY, "", "a compressed point, or not DER: one key has one form")
         return found
 
+    @property
+    def is_post_quantum(self) -> bool:
+        """Whether ML-DSA vouches for what it signs, alone or as a half of a hybrid."""
+        return self.alg in pq.POST_QUANTUM
+
+    @property
+    def halves(self) -> tuple[PublicKey, ...]:
+        """The two keys of a hybrid, which are never to be used alone; none of any other key."""
+        if not isinstance(self.crypto, pq.HybridPublicKey):
+            return ()
+        return PublicKey(self.crypto.ml_dsa, post_quantum=True), PublicKey(self.crypto.ecdsa)
+
     @cached_property
     def spki(self) -> bytes:
         """DER SubjectPublicKeyInfo."""
-        return self.crypto.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if self.alg in pq.POST_QUANTUM:
+            return pq.spki_of(self.crypto)
+        der: bytes = self.crypto.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return der
 
     @cached_property
     def kid(self) -> bytes:
@@ -130,6 +161,8 @@ class PublicKey:
 
     def to_jwk(self) -> dict[str, str]:
         """The public JWK with its required members only (RFC 7638 order)."""
+        if self.alg in pq.POST_QUANTUM:
+            return {"alg": self.alg, "kty": "AKP", "pub": _b64u(pq.public_bytes(self.crypto))}
         x, y = self._point
         if self.alg == "EdDSA":
             return {"crv": "Ed25519", "kty": "OKP", "x": _b64u(x)}
@@ -137,6 +170,8 @@ class PublicKey:
 
     def to_cose(self) -> dict[int, int | bytes]:
         """The public COSE_Key with its required members only."""
+        if self.alg in pq.POST_QUANTUM:
+            return {1: _AKP, 3: pq.POST_QUANTUM[self.alg], -1: pq.public_bytes(self.crypto)}
         x, y = self._point
         if self.alg == "EdDSA":
             return {1: 1, -1: 6, -2: x}
@@ -152,6 +187,9 @@ class PublicKey:
         try:
             if isinstance(self.crypto, ed25519.Ed25519PublicKey):
                 self.crypto.verify(signature, message)
+            elif self.alg in pq.POST_QUANTUM:
+                if not pq.verifies(message, self.crypto, signature):
+                    raise InvalidSignature
             else:
                 _, _, ecdsa, width, _ = _CURVES[self.alg]
                 self.crypto.verify(raw_to_der(signature, width), message, ecdsa)
@@ -207,13 +245,32 @@ def _from_texts(alg: str, x: str, y: str, path: str) -> PublicKey:
     return _from_point(alg, point, b"" if alg == "EdDSA" else _coordinate(y, alg, f"{path}.y"), path)
 
 
+def _akp_of(cose: dict[Any, Any], path: str) -> Any:
+    """The key in a COSE_Key of type AKP (RFC 9964 section 3): ``alg`` and ``pub``, and no private half."""
+    if -2 in cose:
+        raise MalformedError(ReasonCode.KEY, path, "private key material")
+    number, pub, ops = cose.get(3), cose.get(-1), cose.get(4, [2])
+    name = next((alg for alg, one in pq.POST_QUANTUM.items() if type(number) is int and one == number), None)
+    if name is None:
+        raise MalformedError(ReasonCode.KEY, path, "alg, which an AKP key has, is not one that is known here")
+    if not isinstance(ops, (list, tuple)) or 2 not in ops:
+        raise MalformedError(ReasonCode.KEY_USE, path, "key_ops lacks verify")
+    if not isinstance(pub, bytes):
+        raise MalformedError(ReasonCode.KEY, f"{path}[-1]", "pub is missing or no bytes")
+    return pq.public_from_bytes(name, pub, path=f"{path}[-1]")
+
+
+def _base64url(text: Any, path: str) -> bytes:
+    try:
+        return b64u_decode(text if isinstance(text, str) else "=", path)
+    except MalformedError as error:
+        raise MalformedError(ReasonCode.KEY, path, error.detail) from None
+
+
 def _coordinate(text: str, alg: str, path: str) -> bytes:
-    width = 32 if alg == "EdDSA" else _CURVES[alg][3]
-    if len(text) != (width * 4 + 2) // 3 or not _B64U.fullmatch(text):
-        raise MalformedError(ReasonCode.KEY, path, "not an unpadded base64url coordinate of full length")
-    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if _b64u(raw) != text:
-        raise MalformedError(ReasonCode.KEY, path, "base64url with stray bits")
+    raw = _base64url(text, path)
+    if len(raw) != (32 if alg == "EdDSA" else _CURVES[alg][3]):
+        raise MalformedError(ReasonCode.KEY, path, "not a coordinate of full length")
     return raw
 
 

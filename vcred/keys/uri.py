@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["load_signer"]
 
 
-def load_signer(uri: str, *, secret: Callable[[str], str] | None) -> Signer:
+def load_signer(uri: str, *, secret: Callable[[str], str] | None, post_quantum: bool = False) -> Signer:
     """The signer that ``uri`` names: ``file:<path of a PEM key>``, or ``pkcs11:...`` (RFC 7512) for a key in hardware.
 
     ``secret(uri)`` is called for the password of an encrypted file, or for the token's PIN when the URI has no
     ``pin-source``; ``None`` says there is none. Raises ``SigningError`` for an unknown scheme, a missing file or key,
-    a wrong password or PIN; ``MissingExtraError`` for ``pkcs11:`` without the extra ``hsm``.
+    a wrong password or PIN, a key that is post-quantum where ``post_quantum`` does not say that it may be;
+    ``MissingExtraError`` for ``pkcs11:`` without the extra ``hsm``.
     """
     scheme, _, rest = uri.partition(":")
     if scheme == "pkcs11" and rest:
@@ -37,4 +38,4 @@ def load_signer(uri: str, *, secret: Callable[[str], str] | None) -> Signer:
     if encrypted and secret is None:
         raise SigningError(f"{rest}: the key is encrypted and no secret was given")
     password = secret(uri).encode() if encrypted and secret is not None else None
-    return SoftwareSigner.from_pem(pem, password=password)
+    return SoftwareSigner.from_pem(pem, password=password, post_quantum=post_quantum)

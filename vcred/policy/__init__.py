@@ -7,12 +7,13 @@ what is wrong with given certificates, ``lint`` checks it against a catalogue. N
 from vcred.policy.compile import compile_policy, slot_of
 from vcred.policy.evaluate import Finding, RuleCheck, check_rules, evaluate
 from vcred.policy.lint import lint
-from vcred.policy.model import HolderBinding, RrnLevel, VerificationPolicy
+from vcred.policy.model import HolderBinding, PostQuantum, RrnLevel, VerificationPolicy
 from vcred.policy.presented import PresentedCertificate
 
 __all__ = [
     "Finding",
     "HolderBinding",
+    "PostQuantum",
     "PresentedCertificate",
     "RrnLevel",
     "RuleCheck",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 from vcred.dcql import ClaimQuery, CredentialQuery, CredentialSet, DcqlQuery
 from vcred.errors import PolicyError
-from vcred.formats.known import FORMATS, type_names
+from vcred.formats.known import FORMATS, LEGACY_FORMATS, may_be_in, spelling_of, type_names
 from vcred.policy.model import HolderBinding
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ def slot_of(query_id: str) -> str:
 def compile_policy(policy: VerificationPolicy, catalog: Catalog, formats: Sequence[str]) -> DcqlQuery:
     """The query for ``policy``: one credential query per alternative and format, sets for the choice between them.
 
-    Raises ``PolicyError`` for a type that ``catalog`` does not know, ``ValueError`` for an empty or unknown
+    An alternative is asked for in those of ``formats`` that its type may be in. Raises ``PolicyError`` for a type that
+    ``catalog`` does not know and for a slot that none of ``formats`` can fill, ``ValueError`` for an empty or unknown
     format.
     """
-    if not formats or any(one not in FORMATS for one in formats) or len(set(formats)) != len(formats):
-        raise ValueError("formats are some of " + ", ".join(FORMATS) + ", each once")
+    known = (*FORMATS, *LEGACY_FORMATS)
+    if not formats or any(one not in known for one in formats) or len(set(formats)) != len(formats):
+        raise ValueError("formats are some of " + ", ".join(known) + ", each once")
     ids: dict[str, tuple[str, ...]] = {}
     queries: list[CredentialQuery] = []
     for index, slot in enumerate(policy.slots):
@@ -47,14 +50,20 @@ def compile_policy(policy: VerificationPolicy, catalog: Catalog, formats: Sequen
 def _slot_queries(
     policy: VerificationPolicy, slot: Slot, index: int, catalog: Catalog, formats: Sequence[str]
 ) -> list[CredentialQuery]:
-    pairs = [(position, one, name) for position, one in enumerate(slot.any_of) for name in formats]
-    made = []
-    for number, (position, acceptable, name) in enumerate(pairs, start=1):
-        if acceptable.code not in catalog:
+    pairs = []
+    for position, one in enumerate(slot.any_of):
+        if one.code not in catalog:
             path = f"certificates[{index}].any_of[{position}].code"
-            raise PolicyError(policy.file, path, f"no certificate type {acceptable.code!r} in the catalogue")
-        claims, claim_sets = _claims(acceptable)
+            raise PolicyError(policy.file, path, f"no certificate type {one.code!r} in the catalogue")
+        pairs += [(one, name) for name in formats if may_be_in(catalog[one.code], name)]
+    if not pairs:
+        raise PolicyError(policy.file, f"certificates[{index}]", "no type in it may be in " + ", ".join(formats))
+    made = []
+    for number, (acceptable, name) in enumerate(pairs, start=1):
         kind = catalog[acceptable.code]
+        claims, claim_sets = _claims(acceptable)
+        if (spelling := spelling_of(name, kind)) is not None:
+            claims = tuple(replace(claim, path=spelling.wire(claim.path)) for claim in claims)
         made.append(
             CredentialQuery(
                 id=slot.id if len(pairs) == 1 else f"{slot.id}-{number}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vcred.claims import ClaimPath
 from vcred.errors import PolicyError
+from vcred.formats.known import may_be_in
 from vcred.policy import rules as r
 from vcred.policy.model import RrnLevel
 from vcred.policy.rrn import level_of
@@ -27,7 +28,7 @@ def lint(policy: VerificationPolicy, catalog: Catalog) -> list[PolicyError]:
 
     Refuses a policy that asks for a resident number without a legal basis or beyond its level, that asks
     for what it forbids, or that names a type, claim, variant or option ``catalog`` does not have, and one
-    whose rules look at claims it does not ask for.
+    whose rules look at claims it does not ask for, or whose formats an alternative can never be in.
     """
     return [PolicyError(policy.file, path, detail) for path, detail in _problems(policy, catalog)]
 
@@ -42,6 +43,8 @@ def _problems(policy: VerificationPolicy, catalog: Catalog) -> Iterator[tuple[st
                 yield f"{where}.code", f"the catalogue has no type {wanted.code!r}"
                 continue
             kind = catalog[wanted.code]
+            if policy.formats and not any(may_be_in(kind, one) for one in policy.formats):
+                yield f"{where}.code", f"{wanted.code} may be in none of the policy's formats"
             yield from _alternative(policy, wanted, kind, where)
     for i, rule in enumerate(policy.rules):
         yield from _rule(policy, rule, catalog, f"rules[{i}]")

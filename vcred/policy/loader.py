@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from vcred.errors import PolicyError
+from vcred.formats.known import FORMATS, LEGACY_FORMATS
 from vcred.policy import rules as r
 from vcred.policy._table import Table
 from vcred.policy.model import (
@@ -16,6 +17,7 @@ from vcred.policy.model import (
     Forbidden,
     HolderBinding,
     Person,
+    PostQuantum,
     Retention,
     RrnLevel,
     RrnRule,
@@ -75,6 +77,8 @@ def load_policy(text: str, file: str, cls: type[_P]) -> _P:
         combinations=_combinations(top, by_id),
         rules=_rules(top, by_id),
         forbidden=_forbidden(top.table("forbid", optional=True)),
+        post_quantum=PostQuantum(top.choice("post_quantum", [one.value for one in PostQuantum], "refused")),
+        formats=_formats(top),
         file=file,
         source=text,
     )
@@ -89,6 +93,14 @@ def _checked(table: Table, key: str, pattern: re.Pattern[str], example: str) -> 
     if not pattern.fullmatch(value):
         raise table.error(key, f"must be {example}")
     return value
+
+
+def _formats(top: Table) -> tuple[str, ...]:
+    formats = top.texts("formats", ())
+    known = (*FORMATS, *LEGACY_FORMATS)
+    if any(one not in known for one in formats) or len(set(formats)) != len(formats):
+        raise top.error("formats", "must be some of " + ", ".join(known) + ", each once")
+    return formats
 
 
 def _trust(table: Table) -> TrustRule:

@@ -3,7 +3,8 @@
 A policy asks for certificates in *slots* (``parent``, ``child_basic``). Each slot takes one certificate
 out of alternatives; each alternative names a certificate type, the claims it needs and what it must be
 like. Rules look at one slot (step 9 of the verifier) or across slots (step 10). Nothing
-security-relevant has a default: an absent key is an error, an empty policy is an error.
+security-relevant has a default: an absent key is an error, an empty policy is an error. The one key that may be
+absent is ``post_quantum``: without it such signatures are refused.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Self
 
+from vcred.errors import RefusedError
+from vcred.keys.post_quantum import POST_QUANTUM
+from vcred.reasons import ReasonCode
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date, timedelta
 
     from vcred.claims import ClaimPath
@@ -25,6 +30,7 @@ __all__ = [
     "Forbidden",
     "HolderBinding",
     "Person",
+    "PostQuantum",
     "Retention",
     "RrnLevel",
     "RrnRule",
@@ -55,6 +61,14 @@ class HolderBinding(StrEnum):
 
     REQUIRED = "required"
     BEARER_OK = "bearer_ok"
+
+
+class PostQuantum(StrEnum):
+    """Whether certificates may, or must, be signed with ML-DSA, alone or in a hybrid."""
+
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    REQUIRED = "required"
 
 
 class RrnLevel(StrEnum):
@@ -197,7 +211,8 @@ class VerificationPolicy:
 
     ``max_age`` is how old a one-way (unchallenged) answer may be; ``None`` where only an answer to a
     challenge will do. ``combinations`` are alternatives of slots (each of which is then not required by
-    itself). ``source`` is the TOML it was read from.
+    itself). ``formats`` are those it takes, the favourite first; empty where it leaves that to each request.
+    ``source`` is the TOML it was read from.
     """
 
     id: str
@@ -215,6 +230,8 @@ class VerificationPolicy:
     combinations: tuple[tuple[tuple[str, ...], ...], ...]
     rules: tuple[Rule, ...]
     forbidden: Forbidden
+    post_quantum: PostQuantum = PostQuantum.REFUSED
+    formats: tuple[str, ...] = ()
     file: str = field(default="", compare=False)
     source: str = field(default="", compare=False, repr=False)
 
@@ -231,6 +248,23 @@ class VerificationPolicy:
             if one.id == slot_id:
                 return one
         raise KeyError(slot_id)
+
+    def formats_asked(self, formats: Sequence[str] | None) -> tuple[str, ...]:
+        """The formats to ask for: ``formats``, else those of the policy, else SD-CWT, which is the smallest.
+
+        Raises ``ValueError`` for one that the policy does not take.
+        """
+        asked = tuple(formats) if formats is not None else self.formats or ("sd-cwt",)
+        if self.formats and not set(asked) <= set(self.formats):
+            raise ValueError(f"policy {self.id} takes " + ", ".join(self.formats))
+        return asked
+
+    def check_algorithm(self, alg: str) -> None:
+        """Whether a certificate may be signed with ``alg``. Raises ``RefusedError`` with ``alg``."""
+        if alg in POST_QUANTUM and self.post_quantum is PostQuantum.REFUSED:
+            raise RefusedError(ReasonCode.ALG, "", f"{alg}: the policy takes no post-quantum signatures")
+        if alg not in POST_QUANTUM and self.post_quantum is PostQuantum.REQUIRED:
+            raise RefusedError(ReasonCode.ALG, "", f"{alg}: the policy takes post-quantum signatures only")
 
     @property
     def needs_reference_date(self) -> bool:

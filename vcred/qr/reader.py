@@ -18,7 +18,7 @@ from vcred.reasons import ReasonCode
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["FRAME_PREFIX", "FRAME_TAG", "MAX_DIGITS", "MAX_FRAME_TEXT", "Progress", "Reader", "decode"]
+__all__ = ["FRAME_PREFIX", "FRAME_TAG", "MAX_DIGITS", "MAX_FRAME_TEXT", "Progress", "Reader", "decode", "parse_text"]
 
 FRAME_PREFIX: Final = "VF1:"
 """How the text of an animated frame begins."""
@@ -63,7 +63,7 @@ class Reader:
         starts again), and what ``decode_message`` raises.
         """
         if self._message is None:
-            found = _parse_text(text)
+            found = parse_text(text)
             if isinstance(found, Frame):
                 self._collect(found)
             else:
@@ -119,8 +119,8 @@ def decode(texts: Iterable[str]) -> Message:
     return reader.message()
 
 
-def _parse_text(text: str) -> bytes | Frame:
-    """An envelope or a frame."""
+def parse_text(text: str) -> bytes | Frame:
+    """The envelope or the frame in the text of one code. Raises ``MalformedError``."""
     if len(text) > MAX_DIGITS + 2:
         raise MalformedError(ReasonCode.SIZE, _PATH, f"more than {MAX_DIGITS} characters")
     text = text.rstrip("\r\n")  # a scanner that acts as a keyboard presses Enter

@@ -18,9 +18,9 @@ A list has one or several purposes, and an entry is looked up for one of them: s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vcred.credential import BitstringReference
 from vcred.errors import MalformedError
 from vcred.formats._w3c_time import read_moment, stamp
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, epoch, parse_json
@@ -61,20 +61,12 @@ _MAX_TIME = 253402300799
 _INDEX = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BitstringReference:
-    """Where a credential's status is: entry ``index`` of the list at ``uri``, for ``revocation`` or ``suspension``."""
-
-    uri: str
-    index: int
-    purpose: str
-
-
 def bitstring_references(value: Any, *, path: str = "credentialStatus") -> tuple[BitstringReference, ...]:
     """The entries to look up of a ``credentialStatus``; its entries for ``refresh`` take no validity and are left out.
 
-    Raises ``MalformedError``: ``status_index`` for an index that is not a text of digits, ``status_list`` for a type,
-    purpose or size that is not known here, ``claim_type`` for anything else that is not what it should be.
+    Raises ``MalformedError``: ``status_unknown`` for an entry of a type that nobody here can look up, ``status_index``
+    for an index that is not a text of digits, ``status_list`` for a purpose or size that is not known here,
+    ``claim_type`` for anything else that is not what it should be.
     """
     entries = value if isinstance(value, list) else [value]
     if not 1 <= len(entries) <= _MAX_ENTRIES_OF_ONE:
@@ -85,7 +77,7 @@ def bitstring_references(value: Any, *, path: str = "credentialStatus") -> tuple
         if not isinstance(entry, dict):
             raise MalformedError(ReasonCode.CLAIM_TYPE, where, "not an object")
         if entry.get("type") != "BitstringStatusListEntry":
-            raise MalformedError(ReasonCode.STATUS_LIST, f"{where}.type", "not a BitstringStatusListEntry")
+            raise MalformedError(ReasonCode.STATUS_UNKNOWN, f"{where}.type", "not a BitstringStatusListEntry")
         purpose = _text(entry, "statusPurpose", where)
         if purpose == _REFRESH:
             continue

@@ -11,6 +11,8 @@ In this order:
 6. The index is outside the list: ``status_index``. Only of a current list; an old one may have been shorter.
 7. The entry says suspended: ``suspended``. Any other value but 0: ``status_unknown``.
 
+Of several entries each is looked up by these rules, and every one must pass: ``check_every`` raises what says most.
+
 What passes has its age, for a receiver to show; ``status_freshness`` says under which limit that age is good.
 """
 
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from vcred.credential import status_entries
 from vcred.errors import RefusedError
 from vcred.formats._wire import epoch
 from vcred.freshness import Freshness, FreshnessState, Limit, LimitRule, Subject
@@ -28,16 +31,17 @@ from vcred.reasons import ReasonCode
 from vcred.status.bitstring import REVOCATION, BitstringReference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from vcred.credential import StatusReference
+    from vcred.credential import Status, StatusEntry, StatusReference
     from vcred.status.list import StatusList
     from vcred.status.token import StatusToken
 
-__all__ = ["StatusFinding", "StatusSnapshot", "check_status", "newer_snapshot", "status_freshness"]
+__all__ = ["StatusFinding", "StatusSnapshot", "check_every", "check_status", "newer_snapshot", "status_freshness"]
 
 VALID, INVALID, SUSPENDED = 0, 1, 2
+_GRAVEST = (ReasonCode.REVOKED, ReasonCode.SUSPENDED)
 
 _LEEWAY = 60
 _log = logging.getLogger(__name__)
@@ -107,6 +111,21 @@ def check_status(
     if value != VALID:
         raise RefusedError(ReasonCode.STATUS_UNKNOWN, "status", f"the status list says {value}, which has no meaning")
     return StatusFinding(age=timedelta(seconds=now - snapshot.issued_at), value=value)
+
+
+def check_every(status: Status | None, look_up: Callable[[StatusEntry], object]) -> None:
+    """Call ``look_up`` with every entry of ``status``, the later ones too when one is refused.
+
+    Raises the ``RefusedError`` that says most: ``revoked``, else ``suspended``, else the first of the others.
+    """
+    refused: list[RefusedError] = []
+    for entry in status_entries(status):
+        try:
+            look_up(entry)
+        except RefusedError as error:
+            refused.append(error)
+    if refused:
+        raise min(refused, key=lambda error: _GRAVEST.index(error.code) if error.code in _GRAVEST else len(_GRAVEST))
 
 
 def status_freshness(snapshot: StatusSnapshot, *, limits: Sequence[Limit], certificate: str, at: datetime) -> Freshness:

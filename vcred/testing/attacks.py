@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vcred.formats._wire import b64u_encode
+from vcred.formats._wire import b64u_decode, b64u_encode
 from vcred.formats.known import TEXT_FORMATS, Formats
 from vcred.keys import SoftwareSigner
 from vcred.presentation import Presentation, Presented
@@ -28,18 +28,27 @@ def flip_bit(answer: Presentation) -> Presentation:
 
 
 def rewrite(answer: Presentation, old: str, new: str) -> Presentation:
-    """The same answer with the text of a disclosed claim changed (SD-CWT only; both texts of one length in UTF-8).
+    """The same answer with the text of a claim that was hidden before changed (both texts of one length in UTF-8).
 
-    Raises ``ValueError`` when ``old`` is nowhere in it.
+    Raises ``ValueError`` when ``old`` is nowhere in it; in a format that hides nothing it never is.
     """
     before, after = old.encode(), new.encode()
 
     def change(one: Presented) -> bytes:
-        if len(before) != len(after) or before not in one.raw:
+        changed = (
+            _in_disclosures(one.raw, before, after) if one.format in TEXT_FORMATS else one.raw.replace(before, after)
+        )
+        if len(before) != len(after) or changed == one.raw:
             raise ValueError("the text is not in the presentation, or the other is not as long")
-        return one.raw.replace(before, after)
+        return changed
 
     return _changed(answer, change)
+
+
+def _in_disclosures(raw: bytes, before: bytes, after: bytes) -> bytes:
+    token, *disclosures, binding = raw.split(b"~") if b"~" in raw else (raw, b"")
+    read = [b64u_decode(one, "disclosure").replace(before, after) for one in disclosures]
+    return b"~".join((token, *(b64u_encode(one).encode() for one in read), binding)) if disclosures else raw
 
 
 def swap_holder(answer: Presentation, catalog: Catalog) -> Presentation:

@@ -10,14 +10,16 @@
 
 Everything in it is the real thing: real keys, certificates, trust bundle, status lists, encrypted store,
 QR messages. Only the people are fictitious: an agency issues from each type's sample record, or from
-``records``. ``at`` is the clock; ``advance`` moves it; the trust bundle is signed anew by ``refresh_trust``.
+``records``. ``at`` is the clock; ``advance`` moves it; the trust bundle is signed anew by ``refresh_trust``. With a
+post-quantum ``algorithm`` the bundle names the agency's key itself, and status lists have a signer of their own.
 A bank tests its own policy with it.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from issuer import Issuer, IssuerProfile
 from vcred.catalog import Catalog
@@ -26,6 +28,7 @@ from vcred.keys import SoftwareSigner
 from vcred.presentation import Challenge, Presentation, PresentationRequest
 from vcred.testing.attacks import flip_bit, swap_holder
 from vcred.trust import Purpose, TrustBundle, build_reader, build_root, build_signer
+from vcred.trust.bare import BareKey
 from vcred.trust.publish import PackBuilder, new_root, single_key
 from verifier import ReaderIdentity, VerificationPolicy, Verifier
 from verifier.policy import preset_ids
@@ -76,9 +79,11 @@ class World:
         at: dt.datetime,
         catalog: Catalog | None = None,
         formats: Sequence[str] = ("dc+sd-jwt", "sd-cwt"),
+        w3c_status: Literal["token", "bitstring"] = "token",
         policies: Collection[str] = (),
+        algorithm: str = "ES256",
     ) -> None:
-        """``policies`` are TOML texts published beside the presets."""
+        """``policies`` are TOML texts published beside the presets; ``w3c_status`` is as in ``IssuerProfile``."""
         self.at = at
         self.catalog = Catalog.builtin() if catalog is None else catalog
         self.records = SampleRecords(self.catalog)
@@ -90,29 +95,31 @@ class World:
         self.root_file = new_root(
             version=1, roles=single_key(self._tuf.public_key), signers=[self._tuf], expires=at + _LONG
         )
-        self._root_key, self.document_signer = SoftwareSigner.generate(), SoftwareSigner.generate()
+        self._root_key, self.document_signer = SoftwareSigner.generate(), SoftwareSigner.generate(algorithm)
         self._root = build_root(self._root_key, name=AGENCY, not_before=start, not_after=end)
-        self.document_signer_certificate = build_signer(
-            self.document_signer.public_key,
-            purpose=Purpose.ISSUER,
+        self.bare_key: BareKey | None = None
+        profile = IssuerProfile(
             id=ISSUER_ID,
-            name=AGENCY,
-            issuer=self._root,
-            issuer_signer=self._root_key,
-            not_before=start,
-            not_after=end,
+            signer=self.document_signer,
+            formats=tuple(formats),
+            w3c_status=w3c_status,
+            status_uri=STATUS_URI,
         )
-        self.issuer = Issuer(
-            IssuerProfile(
-                id=ISSUER_ID,
-                signer=self.document_signer,
-                chain=(self.document_signer_certificate,),
-                formats=tuple(formats),
-                status_uri=STATUS_URI,
-            ),
-            records=self.records,
-            catalog=self.catalog,
-        )
+        if not self.document_signer.public_key.is_post_quantum:
+            self.document_signer_certificate = self._certify(self.document_signer, Purpose.ISSUER, start, end)
+            profile = replace(profile, chain=(self.document_signer_certificate,))
+        else:
+            self.bare_key = BareKey(
+                key=self.document_signer.public_key,
+                did_url=None,
+                valid_from=int(start.timestamp()),
+                valid_until=int((start + _LONG).timestamp()),
+            )
+            lists = SoftwareSigner.generate()
+            self.document_signer_certificate = self._certify(lists, Purpose.STATUS, start, end)
+            chain = (self.document_signer_certificate,)
+            profile = replace(profile, bare=self.bare_key, status_signer=lists, status_chain=chain)
+        self.issuer = Issuer(profile, records=self.records, catalog=self.catalog)
         self.identity = self._reader()
         self._version = 0
         self.trust = self._bundle()
@@ -193,6 +200,18 @@ class World:
         """The same certificates, signed for this presentation by somebody else's phone."""
         return swap_holder(answer, self.catalog)
 
+    def _certify(self, signer: SoftwareSigner, purpose: Purpose, start: dt.datetime, end: dt.datetime) -> bytes:
+        return build_signer(
+            signer.public_key,
+            purpose=purpose,
+            id=ISSUER_ID,
+            name=AGENCY,
+            issuer=self._root,
+            issuer_signer=self._root_key,
+            not_before=start,
+            not_after=end,
+        )
+
     def _reader(self) -> ReaderIdentity:
         root_key, key = SoftwareSigner.generate(), SoftwareSigner.generate()
         start, end = self.at - dt.timedelta(days=1), self.at + _LONG
@@ -217,6 +236,7 @@ class World:
             purpose=Purpose.ISSUER,
             anchors=[self._root],
             signers=[[self.document_signer_certificate]],
+            keys=[] if self.bare_key is None else [self.bare_key],
             types=list(self.catalog),
             status_uris=[STATUS_URI],
             valid_from=self._founded,

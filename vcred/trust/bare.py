@@ -3,6 +3,8 @@
 An authority lists them, or is a DID: then the keys are in the identifier (``did:key``, ``did:jwk``) or in the document
 that the bundle pins (``did:web``), and last as long as the authority's entry does. A ``did:web`` may list keys as well,
 for those that its document no longer has: what they signed stays answerable.
+
+A post-quantum key is always listed, by an issuer: naming it here is how a bundle opts in. A DID document has none.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ def check_keys(authority: Authority) -> None:
     found = keys_of(authority)
     if found and authority.purpose is Purpose.READER:
         _wrong("keys", "readers have certificates")
+    if authority.purpose is not Purpose.ISSUER and any(each.key.is_post_quantum for each in found):
+        _wrong("keys", "only issuers have post-quantum keys")
     if authority.id.startswith("did:"):
         if (authority.keys or authority.anchors) and not needs_document(authority.id):
             _wrong("keys", "did:key and did:jwk are one key, which is in the identifier")
@@ -70,7 +74,7 @@ def read_key(value: Any, path: str) -> BareKey:
     """One entry of ``keys``. Raises ``MalformedError``."""
     if not isinstance(value, dict) or value.keys() != _MEMBERS:
         _wrong(path, "members are not exactly " + ", ".join(sorted(_MEMBERS)))
-    key = PublicKey.from_jwk(value["jwk"], path=f"{path}.jwk")
+    key = PublicKey.from_jwk(value["jwk"], path=f"{path}.jwk", post_quantum=True)
     if value["jwk"] != key.to_jwk():
         _wrong(f"{path}.jwk", "members that a public key does not need")
     if value["kid"] != key.kid.hex():

@@ -72,9 +72,16 @@ def _alone(authority: Authority, types: Collection[str] | None) -> Iterator[str]
                 yield f"signer {chain.leaf.key.kid.hex()} is older than a certificate above it"
     except RefusedError as error:
         yield str(error)
+    yield from _mute(authority)
     for bare in authority.keys:
         if bare.valid_until > authority.valid_until:
             yield f"key {bare.key.kid.hex()} outlives the entry of its authority"
+
+
+def _mute(authority: Authority) -> Iterator[str]:
+    own = authority.anchors or authority.id.startswith("did:")
+    if authority.status_uris and not own and all(each.key.is_post_quantum for each in authority.keys):
+        yield "nobody can sign its status lists: post-quantum keys do not"
 
 
 def _together(one: Authority, other: Authority) -> Iterator[str]:

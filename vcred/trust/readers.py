@@ -7,7 +7,7 @@ is not shown, however much it looks like a bank.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vcred.errors import RefusedError, TrustError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ReaderIndex", "VerifiedReader"]
 
 _PREFIX = "x509_hash:"
+_DNS_PREFIX = "x509_san_dns:"
 _STRANGER = Names(ko="등록되지 않은 요청자", en="Unregistered requester")
 
 
@@ -88,10 +89,15 @@ class ReaderIndex:
     def find(self, *, client_id: str, x5c: tuple[bytes, ...], at: datetime) -> VerifiedReader:
         """The reader ``client_id`` (``x509_hash:...``) means; ``x5c`` is what it sent, if anything.
 
+        Online a reader may call itself ``x509_san_dns:`` and a name in its certificate (OpenID4VP 1.0 section 5.9.3).
+
         Raises ``RefusedError`` with ``reader_untrusted``, ``chain``, ``limit``, ``test_key`` or ``key_withdrawn``.
         """
         from vcred.trust.x509 import x509_hash  # noqa: PLC0415 - X.509 loads with the first bundle
 
+        if client_id.startswith(_DNS_PREFIX):
+            hashed = _named(client_id.removeprefix(_DNS_PREFIX), x5c)
+            return replace(self.find(client_id=hashed, x5c=x5c, at=at), client_id=client_id)
         if x5c and client_id != _PREFIX + x509_hash(x5c[0]):
             raise RefusedError(ReasonCode.READER_UNTRUSTED, "client_id", "not the hash of the reader's certificate")
         if client_id in self._entries:
@@ -153,6 +159,15 @@ class ReaderIndex:
     def _check_denied(self, kids: Iterable[bytes], path: str) -> None:
         if not self._denied.isdisjoint(kids):
             raise RefusedError(ReasonCode.KEY_WITHDRAWN, path, "the bundle lists a key on the path as compromised")
+
+
+def _named(name: str, x5c: tuple[bytes, ...]) -> str:
+    """The ``x509_hash`` identifier of the certificate that was sent, if it is one for ``name``."""
+    from vcred.trust.x509 import read_certificate, x509_hash  # noqa: PLC0415 - X.509 loads with the first bundle
+
+    if not x5c or name not in read_certificate(x5c[0], "x5c[0]").dns_names:
+        raise RefusedError(ReasonCode.READER_UNTRUSTED, "client_id", "not a name in the reader's certificate")
+    return _PREFIX + x509_hash(x5c[0])
 
 
 def _check_dates(certificate: Certificate, at: datetime) -> None:

@@ -36,12 +36,13 @@ class SignerIndex:
 
     def __init__(self, authorities: Iterable[Authority], reader_kids: frozenset[bytes], *, production: bool) -> None:
         """Raises ``TrustError`` when a certificate or a DID cannot be read, or two signers share a ``kid``, or a
-        reader's key is a signer's as well.
+        reader's key is a signer's as well, or half of a hybrid key is a key of its own or of another one.
         """
         self.production = production
         self._reader_kids = reader_kids
         self._by_kid: dict[bytes, tuple[Authority, tuple[bytes, ...]]] = {}
         self._by_url: dict[bytes, bytes] = {}
+        self._halves: set[bytes] = set()
         self._owners: dict[bytes, list[Authority]] = {}
         self._anchors: dict[bytes, list[bytes]] = {}
         self._listed: dict[bytes, SignerRecord] = {}
@@ -55,6 +56,8 @@ class SignerIndex:
                     self._add(authority)
                 except RefusedError as error:
                     raise TrustError(f"the bundle is wrong: {authority.id}: {error}") from error
+        if not self._halves.isdisjoint(reader_kids.union(self._by_kid)):
+            raise TrustError("the bundle is wrong: half of a hybrid key is listed as a key of its own")
         if not reader_kids.isdisjoint(self._by_kid):
             raise TrustError("the bundle is wrong: a reader's key is listed as a signer")
 
@@ -119,6 +122,10 @@ class SignerIndex:
             kid = bare.key.kid
             self._claim(kid, authority, ())
             self._listed[kid] = self._bare_record(authority, bare)
+            halves = {half.kid for half in bare.key.halves}
+            if not self._halves.isdisjoint(halves):
+                raise TrustError(f"the bundle is wrong: {authority.id}: two hybrid keys share a half")
+            self._halves |= halves
             if bare.did_url is not None:
                 self._by_url[bare.did_url.encode()] = kid
 
@@ -175,6 +182,8 @@ class SignerIndex:
         kid = verified.leaf.key.kid
         if kid in self._reader_kids:
             raise RefusedError(ReasonCode.CHAIN, "x5c", "the key is a reader's")
+        if kid in self._halves:
+            raise RefusedError(ReasonCode.CHAIN, "x5c", "the key is half of a hybrid key")
         if kid in self._by_kid:
             record = self._listed.get(kid) or self._verify_listed(kid)
             if record.purpose is not purpose:

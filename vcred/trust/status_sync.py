@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StatusReport", "status_addresses", "sync_status"]
 
-_ACCEPT = "application/statuslist+cwt, application/statuslist+jwt;q=0.5"
+_ACCEPT = "application/statuslist+cwt, application/statuslist+jwt;q=0.5, application/vc+jwt;q=0.4"
 _LEEWAY = 60
 """As in ``vcred.status.freshness``: what no verdict could use yet does not take the place of what one can."""
 _MAX_AGGREGATION = 1024 * 1024

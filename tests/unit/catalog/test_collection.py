@@ -67,7 +67,7 @@ def test_the_twelve_full_and_ten_basic_kinds_are_there():
 def test_built_in_names_follow_one_pattern():
     for kind in Catalog.builtin().types():
         assert kind.vct == f"urn:vcred:kr:{kind.code}:1"
-        assert kind.doctype == f"kr.vcred.{kind.code}.1"
+        assert kind.namespace == f"kr.vcred.{kind.code}.1"
         assert kind.file == f"{kind.code.replace('.', '/')}.toml"
 
 

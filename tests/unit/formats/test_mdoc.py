@@ -398,7 +398,7 @@ def test_the_document_types_of_the_catalogue():
     types = CatalogDoctypes(CATALOG)
     for kind in CATALOG.types():
         assert types.doctype(kind.vct) == kind.doctype
-        assert types.vct(kind.doctype) == kind.vct
+        assert types.vct(kind.namespace) == kind.vct
     assert types.vct("org.iso.18013.5.1.mDL") is None
     assert types.vct("kr.vcred.resident.household.2") is None
     assert types.vct("") is None

@@ -49,8 +49,11 @@ class Types:
     def doctype(self, vct):
         return DOCTYPE
 
-    def vct(self, doctype):
+    def vct(self, namespace):
         return VCT
+
+    def spelling(self, vct):
+        return None
 
 
 FORMAT = Mdoc(Types())

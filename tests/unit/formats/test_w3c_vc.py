@@ -230,7 +230,37 @@ def test_a_bitstring_entry_takes_the_place_of_the_status_claim():
     opened = JWT.open(issue(JWT, status=reference))
     assert opened.status == reference
     assert payload(issue(JWT, status=reference))["credentialStatus"]["statusListIndex"] == "7"
+    assert "status" not in payload(issue(JWT, status=reference))
     assert JWT.open(issue(JWT, status=None)).status is None
+
+
+@pytest.mark.parametrize("form", [JWT, SD_JWT], ids=lambda form: form.id)
+def test_several_entries_and_the_claim_are_written_and_read(form):
+    bits = tuple(
+        BitstringReference(uri=f"https://city.example/bits/{purpose}", index=7, purpose=purpose)
+        for purpose in ("revocation", "suspension")
+    )
+    claim = StatusReference(uri="https://city.example/status/1", index=4711)
+    for status in (bits, (claim, *bits), (claim, bits[0])):
+        assert form.open(issue(form, status=status)).status == status
+    assert len(payload(issue(form, status=bits))["credentialStatus"]) == 2
+    for wrong in (
+        (claim, claim),
+        bits * 5,
+        BitstringReference(uri="https://city.example/1", index=7, purpose="message"),
+        BitstringReference(uri="https://city.example/1", index=-1, purpose="revocation"),
+        BitstringReference(uri="", index=1, purpose="revocation"),
+    ):
+        with pytest.raises(ValueError, match=r"status|entry"):
+            issue(form, status=wrong)
+
+
+@pytest.mark.parametrize("form", [JWT, SD_JWT], ids=lambda form: form.id)
+def test_nothing_is_issued_that_says_nothing(form):
+    with pytest.raises(ValueError, match="says something"):
+        issue(form, claims={})
+    for claims in ({"name": SD(None)}, {"list": []}, {"head": SD({})}):
+        assert form.open(issue(form, claims=claims)).claims.keys() == claims.keys()
 
 
 def test_the_narrower_end_of_validity_counts():

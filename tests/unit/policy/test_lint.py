@@ -89,7 +89,7 @@ def test_every_error_names_the_file(catalog):
         compile_policy(policy, catalog, ["sd-cwt"])
 
 
-@pytest.mark.parametrize("formats", [[], ["ldp_vc"], ["sd-cwt", "sd-cwt"]])
+@pytest.mark.parametrize("formats", [[], ["vc+cose"], ["sd-cwt", "sd-cwt"]])
 def test_formats_are_ours(formats, catalog):
     with pytest.raises(ValueError, match="formats"):
         compile_policy(VerificationPolicy.load(PERSONAL), catalog, formats)

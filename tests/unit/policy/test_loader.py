@@ -2,8 +2,8 @@
 
 import pytest
 
-from vcred.errors import PolicyError
-from vcred.policy import HolderBinding, RrnLevel, VerificationPolicy
+from vcred.errors import PolicyError, RefusedError
+from vcred.policy import HolderBinding, PostQuantum, RrnLevel, VerificationPolicy
 
 GOOD = """
 id = "test.one"
@@ -151,3 +151,32 @@ def test_a_key_of_any_length_makes_a_short_error(key):
     with pytest.raises(PolicyError) as refused:
         VerificationPolicy.load(f"{key} = 1\n{GOOD}")
     assert len(str(refused.value)) < 300
+
+
+def test_post_quantum_signatures_are_refused_unless_the_policy_says_otherwise():
+    def policy(line=""):
+        return VerificationPolicy.load(
+            GOOD.replace('holder_binding = "required"', 'holder_binding = "required"' + line)
+        )
+
+    refusing, accepting = policy(), policy('\npost_quantum = "accepted"')
+    requiring = policy('\npost_quantum = "required"')
+    assert [one.post_quantum.value for one in (refusing, accepting, requiring)] == ["refused", "accepted", "required"]
+    assert policy('\npost_quantum = "refused"').post_quantum is PostQuantum.REFUSED
+    classical, modern = ("ES256", "ES384", "EdDSA"), ("ML-DSA-44", "ML-DSA-65", "ML-DSA-44-ES256", "ML-DSA-65-ES256")
+    for alg in classical:
+        refusing.check_algorithm(alg)
+        accepting.check_algorithm(alg)
+        with pytest.raises(RefusedError, match=f"{alg}: the policy takes post-quantum signatures only"):
+            requiring.check_algorithm(alg)
+    for alg in modern:
+        accepting.check_algorithm(alg)
+        requiring.check_algorithm(alg)
+        with pytest.raises(RefusedError, match=f"{alg}: the policy takes no post-quantum signatures"):
+            refusing.check_algorithm(alg)
+
+
+@pytest.mark.parametrize("line", ['post_quantum = "yes"', "post_quantum = true", 'postquantum = "required"'])
+def test_post_quantum_is_one_of_three_words(line):
+    error = refused(GOOD.replace('holder_binding = "required"', f'holder_binding = "required"\n{line}'))
+    assert error.path == line.split(" ", 1)[0]

@@ -32,6 +32,14 @@ def test_what_is_built_is_read_in_the_same_order():
     assert parse_aggregation(build_aggregation([])) == ()
 
 
+def test_w3c_lists_are_named_beside_the_others():
+    raw = build_aggregation(URIS[:1], bitstrings=URIS[1:])
+    assert json.loads(raw) == {"status_lists": [URIS[0]], "bitstring_status_lists": list(URIS[1:])}
+    assert parse_aggregation(raw) == URIS
+    with pytest.raises(ValueError, match="twice"):
+        build_aggregation(URIS, bitstrings=URIS[:1])
+
+
 def test_the_example_of_the_draft_is_read():
     raw = b"""
 {
@@ -61,6 +69,10 @@ def test_the_example_of_the_draft_is_read():
         ('{"status_lists": ["https://도시.example/1"]}'.encode(), "claim_type"),
         (b'{"status_lists": ["https://city.example/' + b"1" * 2000 + b'"]}', "claim_type"),
         (b'{"status_lists": ["https://city.example/1", "https://city.example/1"]}', "status_list"),
+        (b'{"status_lists": [], "bitstring_status_lists": null}', "claim_type"),
+        (b'{"status_lists": [], "bitstring_status_lists": ["status/1"]}', "claim_type"),
+        (b'{"bitstring_status_lists": []}', "claim_type"),
+        (b'{"status_lists": ["a:1"], "bitstring_status_lists": ["a:1"]}', "status_list"),
         (b'{"status_lists": [], "status_lists": []}', "duplicate_key"),
         (json.dumps({"status_lists": [f"a:{number}" for number in range(MAX_LISTS + 1)]}).encode(), "limit"),
         (b"[" * 6 + b"]" * 6, "depth"),

@@ -376,7 +376,7 @@ def test_the_query_of_a_request_is_the_policys(desk):
 def test_a_format_this_verifier_does_not_read_is_refused(desk):
     verifier = desk.verifier()
     request = asked(verifier)
-    answer = Presentation(tokens={"residence-1": (Presented(format="ldp_vc", raw=b"x"),)})
+    answer = Presentation(tokens={"residence-1": (Presented(format="vc+cose", raw=b"x"),)})
     result = verifier.verify(answer, request=request, at=AT)
     assert "format_not_accepted" in codes(result)
 

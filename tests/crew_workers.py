@@ -1,0 +1,49 @@
+"""Worker processes for tests of ``verifier._crew``: they do as they are told, and some die of what they are given."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from verifier import _worker
+from verifier._crew import READY, dumps, loads
+
+POISON = b"poison"
+
+
+def echo(pipe, setup):
+    """Give back what comes, with the setup; die by SIGKILL of the item ``POISON``."""
+    pipe.send_bytes(READY)
+    try:
+        while True:
+            items = loads(pipe.recv_bytes())
+            if POISON in items:
+                os.kill(os.getpid(), signal.SIGKILL)
+            pipe.send_bytes(dumps([(setup, item) for item in items]))
+    except (EOFError, OSError):
+        return
+
+
+def stillborn(pipe, setup):
+    """Say what is wrong instead of ``READY``."""
+    pipe.send_bytes(b"no bundle")
+
+
+def mumbling(pipe, setup):
+    """Answer with something that is not on the list of what may be said."""
+    pipe.send_bytes(READY)
+    pipe.recv_bytes()
+    pipe.send_bytes(b"cposix\nsystem\n(Vtrue\ntR.")
+
+
+def serve_or_die(pipe, setup):
+    """The verifier's worker, but for the answer ``POISON``."""
+    real = _worker._Bench.do
+
+    def do(bench, job):
+        if job.answer == POISON:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(bench, job)
+
+    _worker._Bench.do = do
+    _worker.serve(pipe, setup)

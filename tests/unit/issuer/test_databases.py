@@ -1,0 +1,200 @@
+"""The issuer's store says the same on SQLite and on PostgreSQL, and puts what waits together into one commit."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from issuer.postgres import translate
+from issuer.status_store import REVOKED, SUSPENDED, Selection
+from issuer.store import IssuerStore, OfferRow
+from vcred.errors import NotFound, StoreError
+
+pytestmark = pytest.mark.loopback
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request, tmp_path):
+    if request.param == "sqlite":
+        return str(tmp_path / "issuer.db")
+    return request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
+
+
+@pytest.fixture
+def store(target):
+    with IssuerStore(target, list_size=1000) as found:
+        yield found
+
+
+def offer(store: IssuerStore, nonce: bytes, *, expires_at: int = 2_000) -> None:
+    row = OfferRow("resident.personal", "p-1", None, {"years": 5}, b"d" * 32, "2026-09-26", expires_at)
+    store.put_offer(nonce, row, at=1_000)
+
+
+def reserve(store: IssuerStore, nonce: bytes, *, bits: int = 2) -> str:
+    name = f"c-{secrets.token_hex(8)}"
+    store.add_credential(
+        name, code="resident.personal", subject="p-1", signer=b"signer-1", made_at=1_000, issued_at=0, expires_at=9_000
+    )
+    for _ in range(2):
+        store.add_copy(name, format="sd-cwt", key=secrets.token_bytes(32), bits=bits)
+    store.reserve(nonce, b"r" * 32, name)
+    return name
+
+
+def issue(store: IssuerStore) -> str:
+    nonce = secrets.token_bytes(16)
+    offer(store, nonce)
+    name = store.transact(lambda: reserve(store, nonce))
+
+    def deliver() -> None:
+        store.deliver(nonce, name, b"delivery", signer=b"signer-1", at=1_001, issued_at=0, expires_at=9_000)
+        store.log(1_001, "issued", code="resident.personal", credential=name)
+
+    store.transact(deliver)
+    return name
+
+
+def test_an_issue_from_offer_to_revocation(store: IssuerStore) -> None:
+    nonce = secrets.token_bytes(16)
+    offer(store, nonce)
+    found = store.offer(nonce)
+    assert found is not None
+    assert (found.code, found.subject, found.options, found.delivery) == (
+        "resident.personal",
+        "p-1",
+        {"years": 5},
+        None,
+    )
+    name = store.transact(lambda: reserve(store, nonce))
+    assert store.reserved(nonce) == (name, store.places(name))
+    store.release(name)
+    assert store.reserved(nonce) is None
+    with pytest.raises(NotFound):
+        store.state(name)
+
+    name = issue(store)
+    store.set_state(name, SUSPENDED, reason="check", at=1_002)
+    assert set(store.changed(1).values()) == {SUSPENDED}
+    store.set_state(name, REVOKED, reason="lost", at=1_003)
+    with pytest.raises(StoreError, match="stays revoked"):
+        store.set_state(name, 0, reason="undo", at=1_004)
+    assert sum(store.packed(store.lists()[0])) > 0
+    assert store.count_signature(1) == 1
+    assert store.credentials_of("p-1") == [name]
+    assert store.issued(5)[0].id == name
+    assert store.check_audit() == len(store.audit())
+
+
+def test_bulk_revocation_and_sampling(store: IssuerStore) -> None:
+    names = [issue(store) for _ in range(6)]
+    store.set_state(names[0], REVOKED, reason="lost", at=1_002)
+    which = Selection(code="resident.personal", signer=b"signer-1")
+    assert store.count_all(which) == (5, 10)
+    assert store.revoke_all(which, reason="key", at=1_005) == (5, 10)
+    assert {store.state(name) for name in names} == {REVOKED}
+    assert len(store.entries()) == 12
+    assert len(store.sample(windows=2, length=3)) == 6
+
+
+def test_a_list_of_one_bit_has_no_room_for_a_suspension(store: IssuerStore) -> None:
+    nonce = secrets.token_bytes(16)
+    offer(store, nonce)
+    name = store.transact(lambda: reserve(store, nonce, bits=1))
+    with pytest.raises(StoreError, match="no room"):
+        store.set_state(name, SUSPENDED, reason="check", at=1_002)
+
+
+def test_what_ended_is_forgotten_and_stops_are_shared(store: IssuerStore, target: str) -> None:
+    nonce = secrets.token_bytes(16)
+    offer(store, nonce, expires_at=1_100)
+    store.transact(lambda: reserve(store, nonce))
+    store.forget_expired(at=1_100)
+    assert store.offer(nonce) is None
+    assert store.entries() == []
+    with IssuerStore(target) as other:
+        other.set_stopped("drill", at=1_200)
+        assert store.stopped == "drill"
+        other.give_up(b"signer-1", reason="leak", at=1_201)
+        other.set_stopped(None, at=1_202)
+    assert store.hindrance(b"signer-1") == "leak"
+    assert store.hindrance(b"signer-2") is None
+    store.serve_bitstring([1, 2])
+    assert store.has_bitstring(2)
+
+
+def test_many_at_once_lose_nothing_and_give_nothing_twice(store: IssuerStore, target: str) -> None:
+    store.group_commits()
+    with IssuerStore(target) as other, ThreadPoolExecutor(8) as pool:
+        other.group_commits()
+        names = list(pool.map(lambda number: issue(store if number % 2 else other), range(40)))
+        assert len(set(names)) == 40
+        entries = store.entries()
+        assert len({(entry.list, entry.index) for entry in entries}) == len(entries) == 80
+        assert store.check_audit() == 80
+
+
+def test_a_work_that_fails_takes_nothing_of_the_others_with_it(store: IssuerStore) -> None:
+    store.group_commits()
+    started = threading.Barrier(6)
+
+    def work(number: int) -> int:
+        def inside() -> int:
+            store.log(1_000 + number, "offered", code=f"n-{number}")
+            if number % 2:
+                raise ValueError(number)
+            return number
+
+        started.wait()
+        return store.transact(inside)
+
+    with ThreadPoolExecutor(6) as pool:
+        jobs = [pool.submit(work, number) for number in range(6)]
+        assert [job.exception() is None for job in jobs] == [True, False] * 3
+    assert sorted(line["code"] for line in store.audit()) == ["n-0", "n-2", "n-4"]
+
+
+def test_a_closed_store_takes_no_more_work(target: str) -> None:
+    store = IssuerStore(target)
+    store.group_commits()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.transact(lambda: None)
+
+
+def test_op_04_a_restart_of_the_database_is_survived(postgres) -> None:
+    url = postgres.database(f"i{secrets.token_hex(6)}")
+    with IssuerStore(url) as store:
+        store.group_commits()
+        before = issue(store)
+        postgres.kill()
+        with pytest.raises(StoreError):
+            issue(store)
+        postgres.start()
+        after = issue(store)
+        assert store.credentials_of("p-1") == [before, after]
+        assert store.check_audit() == 4
+
+
+def test_a_database_that_is_not_there_is_said_so(tmp_path) -> None:
+    with pytest.raises(StoreError):
+        IssuerStore(f"postgresql+psycopg://vcred@/none?host={tmp_path}")
+    with pytest.raises(StoreError, match="sqlite:///file"):
+        IssuerStore("mysql://somewhere")
+
+
+def test_the_tables_are_made_once_by_many_at_the_same_time(postgres) -> None:
+    url = postgres.database(f"i{secrets.token_hex(6)}")
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(lambda _: IssuerStore(url), range(4)))
+    for store in stores:
+        store.close()
+
+
+def test_statements_are_put_into_postgresqls_words() -> None:
+    made = translate("CREATE TABLE a (n INTEGER PRIMARY KEY, b BLOB, c INTEGER) STRICT, WITHOUT ROWID")
+    assert made == "CREATE TABLE a (n BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, b BYTEA, c BIGINT)"
+    assert translate("SELECT 1 WHERE a LIKE '%' AND b = ?") == "SELECT 1 WHERE a LIKE '%%' AND b = %s"

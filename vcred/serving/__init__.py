@@ -1,0 +1,30 @@
+"""What the issuer's and the verifier's services share: settings, problem details, limits, pages, metrics, start.
+
+Needs the extra ``server``. Nothing is read when a module is imported: settings are one object that is passed in.
+"""
+
+from vcred.serving.health import Readiness, add_health
+from vcred.serving.limits import Limits, LimitsMiddleware
+from vcred.serving.metrics import Metrics, add_metrics
+from vcred.serving.pages import Pages, language_of
+from vcred.serving.problems import ProtocolError, add_problems, problem
+from vcred.serving.run import Tls, serve
+from vcred.serving.settings import Settings, load_settings
+
+__all__ = [
+    "Limits",
+    "LimitsMiddleware",
+    "Metrics",
+    "Pages",
+    "ProtocolError",
+    "Readiness",
+    "Settings",
+    "Tls",
+    "add_health",
+    "add_metrics",
+    "add_problems",
+    "language_of",
+    "load_settings",
+    "problem",
+    "serve",
+]
