@@ -24,7 +24,7 @@ from section import Section
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SECTIONS = ("peers",)
+SECTIONS = ("peers", "service")
 """In the order of the page. Each is a module with ``section(effort, *, out, say) -> Section``."""
 
 

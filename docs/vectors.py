@@ -240,7 +240,7 @@ SETS = (
     VectorSet(
         folder="openid4vp",
         title="OpenID4VP",
-        modules=("test_dcql", "test_openid4vp_response"),
+        modules=("test_dcql", "test_openid4vp", "test_openid4vp_response"),
         count=lambda folder: {
             **_count_members(
                 evaluations_of_a_query=("dcql_cases.json", "queries"),
@@ -253,7 +253,7 @@ SETS = (
             "encrypted response": 1,
         },
         skips=_not_counted,
-        note="The handovers are run by `tests/specs/test_mdoc_vectors.py`. Examples of messages are not counted.",
+        note="The handovers are run by `tests/specs/test_mdoc_vectors.py` too. Examples of messages are not counted.",
     ),
     VectorSet(
         folder="openid4vci",

@@ -165,7 +165,9 @@ def issue(scene: Scene, person: str, records: TownRecords) -> Wallet:
     for name, code, variant, options in tell.progress(WANTED):
         offer = scene.issuers[name][0].offer(code, subject=person, variant=variant, options=options, at=at)
         scene.held[code, variant] = wallet.receive(offer, at=at)[0]
-        label = " ".join(filter(None, (scene.catalog[code].name(tell.lang), variant)))
+        kind = scene.catalog[code]
+        which = [one.name(tell.lang) for one in kind.variants if one.id == variant]
+        label = " ".join((kind.name(tell.lang), *(f"({name})" for name in which)))
         tell(f"{AUTHORITIES[name][1]} → 지갑: {label}", f"{AUTHORITIES[name][2]} → wallet: {label}")
     tell(f"모두 {', '.join(scene.formats)} 형식으로", f"each as {', '.join(scene.formats)}")
     wallet.trust = scene.publish(at)

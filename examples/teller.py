@@ -240,8 +240,16 @@ class Teller:
         for slot, tree in result.claims.items():
             if any(one.slot == slot for one in result.certificates):
                 for path, value in _leaves(tree):
-                    claims.add_row(path, escape(str(value)))
+                    claims.add_row(path, escape(self._words(value)))
         self._console.print(claims)
+
+    def _words(self, value: Any) -> str:
+        if value is None:
+            return self.pick("없음", "none")
+        if isinstance(value, bool):
+            return self.pick("예", "yes") if value else self.pick("아니요", "no")
+        text = str(value)
+        return text if len(text) < 80 else f"{text[:60]}… ({len(text)})"
 
     def _checks(self, result: VerificationResult) -> None:
         table = Table(title=self.pick("점검", "checks"), title_justify="left")
@@ -291,7 +299,8 @@ class Teller:
         milliseconds: float | None = None,
     ) -> None:
         name = result.outcome.value
-        self._console.print(f"  [bold {COLOURS[name]}]{name}[/] {self.pick(*OUTCOMES[name])}")
+        word = self.pick(*OUTCOMES[name])
+        self._console.print(f"  [bold {COLOURS[name]}]{name}[/]" + ("" if word.upper() == name else f" {word}"))
         for code in dict.fromkeys(one.code for one in result.reasons):
             found = next(one for one in result.reasons if one.code is code)
             sentence = f"{escape(found.message(self.lang))} [dim]{escape(found.action(self.lang))} ({code.value})[/]"
@@ -318,5 +327,4 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for index, value in enumerate(node):
             yield from _leaves(value, f"{path}[{index}]")
     else:
-        text = str(node)
-        yield path, text if len(text) < 80 else f"{text[:60]}… ({len(text)})"
+        yield path, node

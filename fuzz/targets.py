@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from fuzz.online import ONLINE
 from vcred import qr
 from vcred.catalog import Catalog
 from vcred.credential import Opened
@@ -391,4 +392,5 @@ TARGETS: dict[str, Target] = {
     "evidence_entry": Target(parse=_evidence),
     "evidence_answer": Target(parse=lambda raw: Shown.from_bytes(raw).read()),
     "evidence_seal": Target(parse=Seal.parse),
+    **{name: Target(**one) for name, one in ONLINE.items()},
 }

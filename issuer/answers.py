@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from issuer.database import audit_reason
 from issuer.selfcheck import SelfCheckError, issue_checked, without_marks
 from issuer.status import StatusDesk
-from issuer.store import OfferRow
+from issuer.status_store import BoundError
+from issuer.store import OfferRow, Reservation
 from vcred.catalog.age import KST, kst_date
 from vcred.credential import Content
 from vcred.errors import RecordError, RefusedError, SigningError, StoreError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from issuer.profile import IssuerProfile, TimedSigner
     from issuer.records import RecordSource
-    from issuer.store import IssuerStore, Reservation
+    from issuer.store import IssuerStore
     from vcred.catalog import Catalog, CertificateType
     from vcred.formats.base import CredentialFormat
     from vcred.keys import PublicKey
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["AnswerDesk"]
 
 _HOUR: Final = 3_600
+_NOON: Final = dt.time(12)
 
 
 class _Terms(NamedTuple):
@@ -141,6 +143,13 @@ class AnswerDesk(StatusDesk):
         self._store.transact(lambda: self._store.put_offer(nonce, row, at=epoch(at)))
         return nonce
 
+    def answered(self, nonce: bytes, *, digest: bytes, at: dt.datetime) -> Delivery | None:
+        """The answer that a request had, if it had one and it may still be given. Raises as ``answer``."""
+        if self._store.offer(nonce) is None:
+            return None
+        found = self._open(nonce, digest, at)
+        return found if isinstance(found, Delivery) else None
+
     def answer(
         self,
         nonce: bytes,
@@ -164,7 +173,8 @@ class AnswerDesk(StatusDesk):
         may be signed, ``StoreError``.
         """
         asked = _Asked(nonce, digest, application, within, delivered, at)
-        offer = self._open(nonce, digest, at, application)
+        # What a new application may not have is looked at where it is reserved.
+        offer = application or self._open(nonce, digest, at)
         if isinstance(offer, Delivery):
             return offer
         kind, claims = self._claims(offer, at)
@@ -211,6 +221,8 @@ class AnswerDesk(StatusDesk):
     def _type(self, code: str) -> CertificateType:
         if self._profile.types is not None and code not in self._profile.types:
             raise SigningError(f"{self._profile.id} does not issue {code}")
+        if self._catalog[code].foreign:
+            raise SigningError(f"{code} is a type of other issuers: it is verified here, not issued")
         return self._catalog[code]
 
     def _formats_of(self, kind: CertificateType) -> tuple[str, ...]:
@@ -224,14 +236,16 @@ class AnswerDesk(StatusDesk):
     def _claims(self, offer: OfferRow, at: dt.datetime) -> tuple[CertificateType, dict[str, Any]]:
         """What is signed: the record as it is now, if it still is what the applicant agreed to (threats OP-11)."""
         kind = self._type(offer.code)
-        record = self._records.fetch(offer.code, offer.subject, at=at)
-        then = dt.date.fromisoformat(offer.offered_on)
+        then, day = dt.date.fromisoformat(offer.offered_on), kst_date(at)
+        # A record depends on the day. What was agreed to is compared on its own day, a deferred one weeks later too.
+        of_then = at if day == then else dt.datetime.combine(then, _NOON, KST)
+        record = self._records.fetch(offer.code, offer.subject, at=of_then)
         agreed = kind.issue(record, variant=offer.variant, options=offer.options, issued_on=then)
         if self._digest(agreed) != offer.record_digest:
             raise RecordError("the record has changed since the offer was made: make another offer")
-        day = kst_date(at)
         if day == then:
             return kind, agreed
+        record = self._records.fetch(offer.code, offer.subject, at=at)
         return kind, kind.issue(record, variant=offer.variant, options=offer.options, issued_on=day)
 
     def _digest(self, claims: Mapping[str, Any]) -> bytes:
@@ -255,12 +269,9 @@ class AnswerDesk(StatusDesk):
         offer = self._open(asked.nonce, asked.digest, at, asked.application)
         if isinstance(offer, Delivery):
             return offer
-        if known := self._store.reserved(asked.nonce):
-            return known
-        if offer is asked.application:
-            asked.within()
-            self._store.put_offer(asked.nonce, offer, at=epoch(at), event=None)
-        elif asked.application is None:
+        if offer.reserved is not None:
+            return Reservation(offer.reserved, self._store.places(offer.reserved))
+        if offer is asked.application or asked.application is None:
             asked.within()
         credential_id = f"c-{secrets.token_hex(8)}"
         self._store.add_credential(
@@ -273,11 +284,19 @@ class AnswerDesk(StatusDesk):
             expires_at=terms.expires_at,
         )
         bits = 2 if terms.kind.status.suspendable else 1
+        places = []
         for index, (name, key) in enumerate(keys):
-            if self._store.is_bound(key.thumbprint):
-                raise RefusedError(ReasonCode.KEY, f"keys[{index}].proof", "the key is bound to another credential")
-            self._store.add_copy(credential_id, format=name, key=key.thumbprint, bits=bits)
-        return self._store.reserve(asked.nonce, asked.digest, credential_id)
+            try:
+                places.append(self._store.add_copy(credential_id, format=name, key=key.thumbprint, bits=bits))
+            except BoundError:
+                path = f"keys[{index}].proof"
+                raise RefusedError(ReasonCode.KEY, path, "the key is bound to another credential") from None
+        if offer is asked.application:
+            reserved = offer._replace(request_digest=asked.digest, reserved=credential_id)
+            self._store.put_offer(asked.nonce, reserved, at=epoch(at), event=None)
+        else:
+            self._store.reserve(asked.nonce, asked.digest, credential_id)
+        return Reservation(credential_id, places)
 
     def _sign(
         self,

@@ -12,7 +12,7 @@ import re
 import secrets
 import sqlite3
 from contextlib import contextmanager
-from threading import RLock
+from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from issuer.group_commit import GroupCommit
@@ -29,6 +29,7 @@ __all__ = ["Database", "StateError", "audit_reason"]
 _REASON: Final = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
 _PAGE: Final = 10_000
 _BEFORE_ALL: Final = -(2**63)
+_MINUTE: Final = 60
 _T = TypeVar("_T")
 
 
@@ -45,7 +46,9 @@ class Database:
         Raises ``StoreError`` when it cannot be opened or is of another version.
         """
         self._lock = RLock()
+        self._forgot: dict[str, int] = {}
         self._committer: GroupCommit | None = None
+        self._writer: int | None = None
         self._db: Any = open_database(path)
         with self.writing():
             key = secrets.token_bytes(32)
@@ -73,8 +76,11 @@ class Database:
             self._committer = GroupCommit(self)
 
     def transact(self, work: Callable[[], _T]) -> _T:
-        """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``."""
-        if self._committer is not None:
+        """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``.
+
+        Inside ``writing`` it is a part of that transaction.
+        """
+        if self._committer is not None and self._writer != get_ident():
             return self._committer.run(work)
         with self.writing():
             return work()
@@ -99,6 +105,7 @@ class Database:
                 yield
                 return
             self._db.execute("BEGIN IMMEDIATE")
+            self._writer = get_ident()
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -106,6 +113,15 @@ class Database:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+            finally:
+                self._writer = None
+
+    def due(self, what: str, *, at: int) -> bool:
+        """Whether to look for ``what`` that has expired: once a minute is enough, and cheaper than with every write."""
+        if abs(at - self._forgot.get(what, _BEFORE_ALL)) < _MINUTE:
+            return False
+        self._forgot[what] = at
+        return True
 
     def keyed_hash(self, purpose: str, value: bytes) -> bytes:
         """A hash nobody can compute or guess back without this store's key."""

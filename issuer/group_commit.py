@@ -1,14 +1,16 @@
 """Many transactions in one commit: what waits for the disk waits together.
 
+Whoever comes while nobody writes does so at once, for himself and for all who come before he begins; the next of those
+who came meanwhile leads the next commit. So a lone request waits for no other thread, and many wait for one disk write.
+
 Each piece of work runs in a savepoint of its own, so that one that fails takes nothing of the others with it; nobody
 hears that his is done before the commit that holds it is durable. If that fails, all of them failed.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
-from concurrent.futures import Future
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from vcred.errors import StoreError
@@ -24,65 +26,94 @@ _MOST: Final = 64
 """Works in one commit: the first waits for the last."""
 
 _T = TypeVar("_T")
-_Job = tuple["Callable[[], Any]", "Future[Any]"]
+
+
+class _Job:
+    """A piece of work, and what became of it. ``turn`` is held while its thread has to wait."""
+
+    __slots__ = ("done", "error", "result", "turn", "work")
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work = work
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.turn = threading.Lock()
+        self.turn.acquire()
 
 
 class GroupCommit:
-    """The one thread that writes. ``close`` ends it after what is waiting."""
+    """Who writes, and who waits for him. ``close`` refuses what comes later."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._mutex = threading.Lock()
+        self._waiting: deque[_Job] = deque()
+        self._writer: int | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._serve, name="group-commit", daemon=True)
-        self._thread.start()
 
     def run(self, work: Callable[[], _T]) -> _T:
         """What ``work`` returns, when it is durable; or what it raised. Raises ``StoreError``."""
-        if threading.current_thread() is self._thread:
+        me = threading.get_ident()
+        if self._writer == me:
             return work()
-        if self._closed:
-            raise StoreError("the store is closed")
-        job: Future[_T] = Future()
-        self._waiting.put((work, job))
-        return job.result()
+        job = _Job(work)
+        with self._mutex:
+            if self._closed:
+                raise StoreError("the store is closed")
+            self._waiting.append(job)
+            leads = self._writer is None
+            if leads:
+                self._writer = me
+        if not leads:
+            job.turn.acquire()
+        if not job.done:
+            self._lead(me)
+        if job.error is not None:
+            raise job.error
+        found: _T = job.result
+        return found
 
     def close(self) -> None:
-        """Finish what is waiting."""
-        self._closed = True
-        self._waiting.put(None)
-        self._thread.join()
+        """Take no more work; what is waiting is done first."""
+        with self._mutex:
+            self._closed = True
+            last = _Job(lambda: None)
+            self._waiting.append(last)
+            leads = self._writer is None
+            if leads:
+                self._writer = threading.get_ident()
+        if not leads:
+            last.turn.acquire()
+        if not last.done:
+            self._lead(threading.get_ident())
 
-    def _serve(self) -> None:
-        more = True
-        while more:
-            jobs: list[_Job] = []
-            first = self._waiting.get()
-            while first is not None:
-                jobs.append(first)
-                if len(jobs) == _MOST or self._waiting.empty():
-                    break
-                first = self._waiting.get()
-            more = first is not None
-            if jobs:
-                self._commit(jobs)
+    def _lead(self, me: int) -> None:
+        """Commit what waits, this thread's own work first, and let the next one lead."""
+        self._writer = me
+        jobs = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+        try:
+            self._commit(jobs)
+        finally:
+            with self._mutex:
+                follower = self._waiting[0] if self._waiting else None
+                self._writer = None if follower is None else -1
+            for job in jobs:
+                job.done = True
+                job.turn.release()
+            if follower is not None:
+                follower.turn.release()
 
     def _commit(self, jobs: Sequence[_Job]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
-        failed: list[tuple[Future[Any], BaseException]] = []
         try:
             with self._database.writing():
-                for work, job in jobs:
+                for job in jobs:
                     try:
-                        done.append((job, self._database.alone(work)))
-                    except BaseException as error:  # noqa: BLE001 - it is whoever waits that hears of it
-                        failed.append((job, error))
-        except BaseException as error:  # noqa: BLE001 - as above: the commit failed, for all of them
-            failed += [(job, error) for job, _ in done]
-            answered = {id(job) for job, _ in failed}
-            failed += [(job, error) for _, job in jobs if id(job) not in answered]
-            done = []
-        for job, result in done:
-            job.set_result(result)
-        for job, reason in failed:
-            job.set_exception(reason)
+                        job.result = job.work() if len(jobs) == 1 else self._database.alone(job.work)
+                    except BaseException as error:
+                        if len(jobs) == 1:
+                            raise
+                        job.error = error
+        except BaseException as error:  # noqa: BLE001 - the commit failed for all of them: each hears of it
+            for job in jobs:
+                job.error = job.error or error

@@ -84,7 +84,9 @@ class Issuer(AnswerDesk):
         """The certificate types that this issuer issues, by code, each with its formats."""
         codes = sorted(self._catalog if self._profile.types is None else self._profile.types & set(self._catalog))
         found = {
-            code: tuple(one for one in self._profile.formats if one in self._catalog[code].formats) for code in codes
+            code: tuple(one for one in self._profile.formats if one in self._catalog[code].formats)
+            for code in codes
+            if not self._catalog[code].foreign
         }
         return {code: formats for code, formats in found.items() if formats}
 

@@ -114,6 +114,7 @@ class StatusDesk:
 
         Raises ``NotFound``, and as ``signed_lists``.
         """
+        self._store.forget_expired(at=epoch(at))
         for row in self._store.lists():
             if row.number == number:
                 return self._signed(row, at, forms, lifetime, ttl)

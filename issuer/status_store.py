@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["LIST_SIZE", "REVOKED", "SUSPENDED", "VALID", "CopyRow", "IssuedRow", "ListRow", "Selection", "StatusStore"]
+__all__ = [
+    "LIST_SIZE",
+    "REVOKED",
+    "SUSPENDED",
+    "VALID",
+    "BoundError",
+    "CopyRow",
+    "IssuedRow",
+    "ListRow",
+    "Selection",
+    "StatusStore",
+]
 
 VALID, REVOKED, SUSPENDED = 0, 1, 2
 """Values of the Token Status List draft, section 7.1."""
@@ -105,6 +116,10 @@ class Selection:
         return " AND ".join([*wanted, f"state <> {REVOKED}"]), tuple(wanted.values())
 
 
+class BoundError(StoreError):
+    """A holder key has a credential already."""
+
+
 class StatusStore(Database):
     """Credentials, their copies, and the status lists these are in."""
 
@@ -165,11 +180,11 @@ class StatusStore(Database):
     ) -> tuple[int, int]:
         """Inside ``writing``: a fresh entry in a list of ``bits`` bits for one copy, as list number and index.
 
-        ``key`` is the holder key's thumbprint; ``None`` for a sheet of paper. Raises ``StoreError`` when the key is
-        bound already, or no free index is found.
+        ``key`` is the holder key's thumbprint; ``None`` for a sheet of paper. Raises ``BoundError`` when the key is
+        bound already, ``StoreError`` when no free index is found.
         """
         if key is not None and self.is_bound(key):
-            raise StoreError("this holder key is bound to another credential")
+            raise BoundError("this holder key is bound to another credential")
         number, size = self._open_list(bits)
         for _ in range(_DRAWS):
             index = self._draw(size)

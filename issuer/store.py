@@ -25,7 +25,8 @@ __all__ = ["IssuerStore", "OfferRow", "Reservation"]
 class OfferRow(NamedTuple):
     """An open, reserved or answered offer.
 
-    ``request_digest`` is that of the request it was reserved for or answered to; ``delivery`` is the answer.
+    ``request_digest`` is that of the request it was reserved for or answered to; ``reserved`` is the credential that is
+    being signed for it, ``delivery`` the answer.
     """
 
     code: str
@@ -37,6 +38,7 @@ class OfferRow(NamedTuple):
     expires_at: int
     request_digest: bytes | None = None
     delivery: bytes | None = None
+    reserved: str | None = None
 
 
 class Reservation(NamedTuple):
@@ -50,11 +52,12 @@ class IssuerStore(StatusStore):
     """An issuer's memory, in a file (mode 0600) or in memory. Safe for several threads and several processes."""
 
     def put_offer(self, nonce: bytes, offer: OfferRow, *, at: int, event: str | None = "offered") -> None:
-        """Remember an open offer, and forget those that have expired. ``event`` is what the audit log calls it."""
+        """Remember an offer, open or reserved, and forget those that have expired. The audit log calls it ``event``."""
         with self.writing():
-            self._forget(at)
+            if self.due("offers", at=at):
+                self._forget(at)
             self._db.execute(
-                "INSERT INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)",
+                "INSERT INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
                 (
                     _nonce_hash(nonce),
                     offer.code,
@@ -64,6 +67,8 @@ class IssuerStore(StatusStore):
                     offer.record_digest,
                     offer.offered_on,
                     offer.expires_at,
+                    offer.request_digest,
+                    offer.reserved,
                 ),
             )
             if event is not None:
@@ -89,6 +94,7 @@ class IssuerStore(StatusStore):
             expires_at=row["expires_at"],
             request_digest=row["request_digest"],
             delivery=row["delivery"],
+            reserved=row["reserved"],
         )
 
     def reserved(self, nonce: bytes) -> Reservation | None:

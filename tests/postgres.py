@@ -26,13 +26,13 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def server() -> Iterator[PostgresServer]:
-    """A running server. Raises ``RuntimeError`` where there is none to run."""
+def server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """A running server, which with ``durable`` waits for the disk. Raises ``RuntimeError`` where there is none to run."""
     folder = programs()
     if folder is None:
         raise RuntimeError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     home = Path(tempfile.mkdtemp(prefix="vcred-pg-"))
-    running = PostgresServer(folder, home)
+    running = PostgresServer(folder, home, durable=durable)
     try:
         running.start()
         yield running
@@ -44,8 +44,9 @@ def server() -> Iterator[PostgresServer]:
 class PostgresServer:
     """One server. ``kill`` ends it as a power failure would, ``start`` brings it back."""
 
-    def __init__(self, programs: Path, home: Path) -> None:
+    def __init__(self, programs: Path, home: Path, *, durable: bool) -> None:
         self._programs = programs
+        self._durable = durable
         self.home = home
         if os.getuid() == 0:
             shutil.chown(home, _ACCOUNT)
@@ -53,7 +54,9 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        settings = f"-c listen_addresses='' -k {self.home} -c max_connections=60"
+        # What a killed server wrote is the kernel's by then: flushing it to the disk would only make tests slow.
+        fsync = "on" if self._durable else "off"
+        settings = f"-c listen_addresses='' -k {self.home} -c max_connections=60 -c fsync={fsync}"
         self._run("pg_ctl", "-D", self.home / "data", "-o", settings, "-l", self.home / "log", "-w", "start")
 
     def stop(self) -> None:

@@ -23,6 +23,7 @@ if [ "$what" = dev ]; then
   system softhsm2-util softhsm2 "tests/hsm"
   system "/usr/lib/postgresql/*/bin/initdb" postgresql "tests with PostgreSQL"
   system chromium chromium "tests/browser"
+  system "/usr/share/fonts/opentype/noto/NotoSansCJK*" fonts-noto-cjk "Korean letters in tests/browser"
 fi
 
 # Other people's implementations for tests/interop, without their install scripts.

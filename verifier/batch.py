@@ -152,25 +152,28 @@ def _spread(
     from verifier._worker import serve, setup_of  # noqa: PLC0415 - as above
 
     setup = setup_of(pack, root, tuple(desk.trust.added_status.values()))
-    handed: deque[list[tuple[Submission | Sheet, AnswerJob | SheetJob | Checked]]] = deque()
+    handed: deque[list[tuple[Submission | Sheet, AnswerJob | SheetJob | Checked | None]]] = deque()
 
     def chunks() -> Iterator[list[AnswerJob | SheetJob]]:
         for chunk in _chunked(pile, desk):
             handed.append(chunk)
-            yield [job for _, job in chunk if not isinstance(job, Checked)]
+            yield [job for _, job in chunk if job is not None and not isinstance(job, Checked)]
 
     with Crew(count, serve, setup) as crew:
         for said in crew.run(chunks()):
             answers = iter(said)
             for item, job in handed.popleft():
-                yield job if isinstance(job, Checked) else desk.settle(item, job, next(answers))
+                if job is None:
+                    yield desk.check(item)
+                else:
+                    yield job if isinstance(job, Checked) else desk.settle(item, job, next(answers))
                 crew.tend()
 
 
 def _chunked(
     pile: Iterable[Submission | Sheet], desk: _Desk
-) -> Iterator[list[tuple[Submission | Sheet, AnswerJob | SheetJob | Checked]]]:
-    chunk: list[tuple[Submission | Sheet, AnswerJob | SheetJob | Checked]] = []
+) -> Iterator[list[tuple[Submission | Sheet, AnswerJob | SheetJob | Checked | None]]]:
+    chunk: list[tuple[Submission | Sheet, AnswerJob | SheetJob | Checked | None]] = []
     size = 0
     for item in pile:
         chunk.append((item, desk.job(item)))
@@ -215,8 +218,8 @@ class _Desk:
             return Checked(item=item, error=error)
         return Checked(item=item, result=result)
 
-    def job(self, item: Submission | Sheet) -> AnswerJob | SheetJob | Checked:
-        """What a worker needs for it, or what is wrong with it already."""
+    def job(self, item: Submission | Sheet) -> AnswerJob | SheetJob | Checked | None:
+        """What a worker needs for it, or what is wrong with it already; ``None`` when it is to be done here."""
         from verifier._worker import AnswerJob, SheetJob  # noqa: PLC0415 - as in _spread
 
         at = (item.at or self._at).astimezone(dt.UTC)
@@ -236,6 +239,8 @@ class _Desk:
             self._check_ours(item.request)
         except RefusedError as error:
             return Checked(item=item, error=error)
+        if item.request.online is not None:
+            return None  # with the request is kept the key of its answer, which is no worker's
         answer = item.answer
         if isinstance(answer, Presentation):
             answer = Presentation(tokens=dict(answer.tokens), one_way_nonce=answer.one_way_nonce)
@@ -255,8 +260,10 @@ class _Desk:
             return Checked(item=item, error=WorkerError(said.detail))
         if not isinstance(said, Judged):
             return Checked(item=item, error=WorkerError("two workers ended over this one"))
-        first = None if said.use is None else said.use.take(self._requests)
         result = _result(item, said)
+        if not _is_about(item, said, accepted=bool(result)):
+            return Checked(item=item, error=WorkerError("a worker answered for another one"))
+        first = None if said.use is None else said.use.take(self._requests)
         if first is False:
             result = replayed(result)
         kept = job.kept if isinstance(job, AnswerJob) else None
@@ -287,13 +294,22 @@ class _Desk:
         return self._verifier._recorded(judgement)  # noqa: SLF001 - as above
 
     def _check_ours(self, request: PresentationRequest) -> None:
-        if request.client_id != self._verifier.client_id:
+        if request.client_id not in self._verifier.client_ids:
             raise RefusedError(ReasonCode.REQUEST_EXPIRED, "request", "made by another verifier")
 
     def _passed(self, at: dt.datetime) -> int | None:
         """Note that ``at`` has passed, if a clock can be right that says so; the latest time known before."""
         observe = self._verifier._observe  # noqa: SLF001 - as above
         return check_time(self.trust, self._requests, Ledger(), at, lambda: observe(self.trust, at))
+
+
+def _is_about(item: Submission | Sheet, said: Judged, *, accepted: bool) -> bool:
+    """Whether ``said`` can be the verdict on ``item``: it uses up what that uses up, and nothing else."""
+    if isinstance(item, Sheet):
+        return said.use is None and said.sheet is not None
+    if said.sheet is not None or said.use is None:
+        return said.sheet is None and not accepted
+    return said.use.request == (None if item.request.nonce is None else request_key(item.request))
 
 
 def _result(item: Submission | Sheet, said: Judged) -> VerificationResult:

@@ -109,7 +109,7 @@ class Examined:
             slot=self.slot,
             format=self.format,
             code=None if self.type is None else self.type.code,
-            issuer=None if opened is None or issuer is None else opened.issuer,
+            issuer=None if opened is None or issuer is None else issuer.authority.id,
             issuer_name={} if issuer is None else {lang: issuer.authority.name(lang) for lang in ("ko", "en")},
             issued_on=self.issued_on,
             expires_at=None if opened is None else opened.expires_at,
@@ -125,12 +125,13 @@ class Examined:
         assert self.opened is not None
         assert self.type is not None
         assert self.issued_on is not None
+        assert self.issuer is not None
         return PresentedCertificate(
             code=self.type.code,
             type=self.type,
             claims=self.opened.claims,
             hidden_elements=self.opened.hidden_elements,
-            issuer=self.opened.issuer,
+            issuer=self.issuer.authority.id,
             issued_on=self.issued_on,
             format=self.format,
         )

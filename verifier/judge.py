@@ -295,7 +295,7 @@ def _check_replay(
     """
     request = session.request
     assert request is not None
-    needs = [(one.query_id, name) for one in examined if not one.bearer for name in ("signature", *BOUND)]
+    needs = [(one.query_id, name) for one in examined for name in ("signature", *(() if one.bearer else BOUND))]
     fresh: list[bool] = []
 
     def used_once() -> bool:
@@ -340,7 +340,7 @@ def _signed(ledger: Ledger, examined: Sequence[Examined]) -> tuple[SignedBy, ...
         SignedBy(
             query_id=one.query_id,
             code=one.type.code,
-            issuer=one.opened.issuer,
+            issuer=one.issuer.authority.id,
             kid=one.issuer.key.kid,
             issued_at=one.opened.issued_at,
             x5c=one.opened.x5c,

@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
@@ -69,6 +70,7 @@ class MemoryRequestStore:
         self._open: dict[bytes, OpenRequest] = {}
         self._used: set[bytes] = set()
         self._seen: dict[bytes, int] = {}
+        self._ends: list[tuple[int, bytes]] = []
         self._last: int | None = None
 
     def put(self, request: OpenRequest, *, now: int) -> None:
@@ -94,11 +96,14 @@ class MemoryRequestStore:
     def remember(self, answers: Collection[bytes], *, until: int, now: int) -> bool:
         """See ``RequestStore``."""
         with self._lock:
-            for key in [key for key, end in self._seen.items() if end < now]:
-                del self._seen[key]
+            # The first to end is on top: what a whole day's answers left is not looked through for each of them.
+            while self._ends and self._ends[0][0] < now:
+                del self._seen[heappop(self._ends)[1]]
             if len(set(answers)) != len(answers) or any(one in self._seen for one in answers):
                 return False
-            self._seen.update(dict.fromkeys(answers, until))
+            for one in answers:
+                self._seen[one] = until
+                heappush(self._ends, (until, one))
             return True
 
     def last_seen(self) -> int | None:
@@ -120,6 +125,7 @@ CREATE TABLE IF NOT EXISTS requests (
   response_key BLOB
 ) STRICT;
 CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS answers_by_end ON answers (until);
 CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), last_seen INTEGER NOT NULL) STRICT;
 """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vcred.errors import PolicyError, RefusedError
 from vcred.formats._wire import epoch
-from vcred.formats.known import spelling_of
+from vcred.formats.known import spelling_of, type_names
 from vcred.policy import RrnLevel, VerificationPolicy, compile_policy, slot_of
 from vcred.policy.rrn import level_of
 from vcred.presentation import Challenge, MaxAge
@@ -168,10 +168,19 @@ def over_asking(
     if policy is not None and asker.registered and policy.id not in registered_for:
         found.append(_too_much("vcred_policy", "not registered for this policy"))
     for wanted in query.credentials:
-        for name in [name for one in wanted.types or () for name in one]:
-            for kind in catalog.called(name):
-                found += _of_type(wanted, kind, policy, asker)
+        for kind in _kinds(wanted, catalog):
+            found += _of_type(wanted, kind, policy, asker)
     return tuple(dict.fromkeys(found))
+
+
+def _kinds(wanted: CredentialQuery, catalog: Catalog) -> Iterator[CertificateType]:
+    """The types that ``wanted`` may select: every one, where it names only what all credentials of its format are."""
+    common = frozenset(type_names(wanted.format, vct="", doctype=""))
+    for names in wanted.types or (frozenset[str](),):
+        if names <= common:
+            yield from catalog.types()
+        for name in names:
+            yield from catalog.called(name)
 
 
 def _of_type(

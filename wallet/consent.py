@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakKeyDictionary
 
 from vcred.errors import ConsentError
+from vcred.reasons import Reason, ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from vcred.claims import ClaimPath
     from vcred.dcql import DcqlQuery
     from vcred.oid4vp.online import Online
-    from vcred.reasons import Reason
     from vcred.trust import Names
     from wallet.certificate import Certificate
 
@@ -116,6 +116,11 @@ class Choice:
     spent: bool
     combinations: tuple[frozenset[ClaimPath], ...] = field(repr=False)
     """What may be shown together, as concrete paths; the least first."""
+
+    @property
+    def too_much(self) -> tuple[Reason, ...]:
+        """Of ``reasons`` those for which ``approve`` refuses: what goes with it may not be asked."""
+        return tuple(one for one in self.reasons if one.code is ReasonCode.OVER_ASKING)
 
     def paths(self, extra: Collection[Disclosure]) -> frozenset[ClaimPath]:
         """The concrete paths for the least, plus ``extra``. Raises ``ConsentError`` if these do not go together."""
@@ -264,6 +269,8 @@ class ConsentRequest:
             raise ConsentError("something that is required is missing")
         chosen = self._chosen(dict(choose or {}))
         extra = self._extra(chosen, also)
+        if too_much := [one.path for choice in chosen.values() for one in choice.too_much]:
+            raise ConsentError("this request asks for too much: " + ", ".join(sorted(set(too_much))))
         items = tuple(_item(choice, extra[query]) for query, choice in chosen.items())
         if not items:
             raise ConsentError("nothing is asked for")

@@ -7,6 +7,7 @@ would see, and it is useless to anybody else.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vcred.catalog.age import kst_date
@@ -21,7 +22,7 @@ from wallet.certificate import CertificateState, list_certificates
 from wallet.consent import Disclosure, pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator
 
     from vcred.catalog import CertificateType
     from vcred.credential import Opened
@@ -54,9 +55,10 @@ class Held:
         self.id = f"{certificate.id}/{form.id}"
         self.spent = certificate.batch and best.used
 
-    def candidate(self) -> Candidate:
-        """As DCQL sees it."""
+    def candidate(self, authorities: Mapping[str, Collection[str]]) -> Candidate:
+        """As DCQL sees it. ``authorities`` are who stands behind its issuer, for a query that asks for that."""
         return Candidate(
+            authorities=authorities,
             id=self.id,
             format=self.form.id,
             types=type_names(self.form.id, vct=self.opened.vct, doctype=self.type.doctype),
@@ -64,6 +66,21 @@ class Held:
             holder_bound=self.opened.holder_key is not None,
             reads=query_reader(self.form.id, self.type, self.opened.claims),
         )
+
+    def authorities(self, trust: TrustBundle) -> Mapping[str, Collection[str]]:
+        """Whose certificates its signer has: those it carries, or those that the trust bundle has for its key."""
+        from vcred.trust.foreign import authority_key_ids  # noqa: PLC0415 - few queries ask for it
+
+        chain = self.opened.x5c or next(
+            (
+                chain
+                for authority in trust.authorities
+                for chain, kid in zip(authority.signers, authority.kids, strict=True)
+                if kid == self.opened.kid
+            ),
+            (),
+        )
+        return {"aki": authority_key_ids(chain)}
 
     def seen(self, paths: Collection[ClaimPath]) -> PresentedCertificate:
         """What a verifier would see of ``paths``."""
@@ -109,6 +126,10 @@ class Held:
     def always(self, query: str) -> tuple[Disclosure, ...]:
         """What every presentation of this certificate shows, whatever is asked."""
         return self.describe(query, [ClaimPath((name,)) for name in self.seen(()).claims])
+
+    def visible(self) -> Iterator[ClaimPath]:
+        """Where the values are that every presentation shows."""
+        return _values(self.seen(()).claims, ())
 
     def _line(self, query: str, path: ClaimPath, count: int) -> Disclosure:
         ko: list[str] = []
@@ -161,6 +182,17 @@ def hold(store: CredentialStore, trust: TrustBundle, formats: Mapping[str, Crede
                 continue  # a newer catalogue no longer reads it; it is listed, and can be issued again
             found[one.id] = one
     return found
+
+
+def _values(node: Any, at: tuple[str | int, ...]) -> Iterator[ClaimPath]:
+    if isinstance(node, Mapping):
+        for name, value in node.items():
+            yield from _values(value, (*at, name))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _values(value, (*at, index))
+    elif node is not None:
+        yield ClaimPath(at)
 
 
 def _printed_date(claims: Mapping[str, Any]) -> dt.date | None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from vcred.dcql import match
 from vcred.errors import RefusedError
-from vcred.policy import evaluate, slot_of
+from vcred.formats.known import may_be_in
+from vcred.policy import RrnLevel, evaluate, slot_of
+from vcred.policy.rrn import level_of
 from vcred.reasons import Reason, ReasonCode
 from vcred.status import check_every, check_status
 from wallet.certificate import CertificateState, list_certificates
@@ -20,7 +22,7 @@ from wallet.consent import Choice, ConsentRequest, Missing
 from wallet.held import Held, hold
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from vcred.claims import ClaimPath
     from vcred.credential import StatusEntry
@@ -64,12 +66,14 @@ def consider(
     """Everything an app shows before consent."""
     held = hold(store, trust, formats)
     scene = _Scene(ask=ask, trust=trust, held=held, reference_date=reference_date, at=at)
-    matches = match(ask.query, [one.candidate() for one in held.values()])
+    named = any(one.trusted_authorities is not None for one in ask.query.credentials)
+    matches = match(ask.query, [one.candidate(one.authorities(trust) if named else {}) for one in held.values()])
     candidates = {
         query: tuple(sorted((_choice(scene, query, one) for one in found), key=_against))
         for query, found in matches.found.items()
     }
     chosen = {} if matches.missing else _least(ask.query, candidates)
+    shown_anyway = (one for choice in chosen.values() for one in choice.too_much)
     return ConsentRequest(
         verifier=ask.asker,
         purpose=ask.purpose,
@@ -82,7 +86,7 @@ def consider(
         missing=_missing(store, scene, matches),
         candidates=candidates,
         reasons=tuple(dict.fromkeys((*ask.reasons, *_preflight(scene, chosen), *_near_misses(scene, matches)))),
-        blocked=ask.blocked,
+        blocked=tuple(dict.fromkeys((*ask.blocked, *shown_anyway))),
         chosen=chosen,
         query=ask.query,
         nonce=ask.nonce,
@@ -154,7 +158,9 @@ def _own(scene: _Scene, query: str, held: Held) -> list[Reason]:
     """What is against a certificate whatever it shows: how it is signed, its own end, and what the bundle's status
     list says.
     """
-    reasons = []
+    reasons = [*_shown_anyway(scene, query, held)]
+    if not may_be_in(held.type, held.form.id):
+        reasons.append(Reason(ReasonCode.FORMAT_NOT_ACCEPTED, query, f"{held.type.code} is not issued in this format"))
     try:
         if scene.ask.policy is not None:
             scene.ask.policy.check_algorithm(held.opened.alg)
@@ -173,6 +179,18 @@ def _own(scene: _Scene, query: str, held: Held) -> list[Reason]:
         if error.code in _FINAL:
             reasons.append(Reason(error.code, query, "by the status list in the trust bundle"))
     return reasons
+
+
+def _shown_anyway(scene: _Scene, query: str, held: Held) -> Iterator[Reason]:
+    """A registration number that goes with any presentation is asked for by whoever asks for the certificate.
+
+    A policy in the bundle, of a registered reader, has rules of its own for that, which are told before the visit.
+    """
+    if scene.ask.policy is not None and scene.ask.asker.registered:
+        return
+    for path in held.visible():
+        if level_of(held.type, path) is not RrnLevel.NONE:
+            yield Reason(ReasonCode.OVER_ASKING, f"{query}.{path}", "of a registration number, shown with the rest")
 
 
 def _findings(

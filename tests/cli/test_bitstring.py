@@ -107,3 +107,10 @@ def test_the_choice_is_one_of_two(shell):
     init = "issuer init city --id https://garam.example/issuer --types resident.personal --w3c-status both"
     shell(init, *NAMES, *SECRET, *at(ISSUED), code=2)
     assert not (shell.folder / "city").exists()
+
+
+def test_it_is_a_choice_for_w3c_credentials_only(shell):
+    """Chosen without one it would do nothing, and nobody would notice."""
+    init = "issuer init city --id https://garam.example/issuer --types resident.personal --w3c-status bitstring"
+    assert "vc+sd-jwt" in shell(f"{init} --format sd-cwt", *NAMES, *SECRET, *at(ISSUED), code=2).stderr
+    assert not (shell.folder / "city").exists()

@@ -81,3 +81,9 @@ def test_what_cannot_be_read_is_said_with_its_reason(shell):
     shell("inspect picture.png", code=1)
     shell("inspect nowhere", code=4)
     shell("inspect", code=2)
+
+
+def test_what_a_file_is_is_said_in_the_language_of_the_user(shell, day):
+    shell("verifier request bank.address-change --verifier bank --out q.png --password-file password", *at(AT))
+    assert "제출 요청" in shell("inspect q.png --lang ko").stdout
+    assert json.loads(shell("inspect q.png --json").stdout)["kind"] == "request"

@@ -65,6 +65,22 @@ def test_an_officer_sees_what_changes_before_signing(ministry):
     assert "root 1: waits for signatures (root 1: 1/2)" in ministry("trust show ministry --lang en").stdout
 
 
+def test_another_certificate_profile_than_ours_is_said_loudly(ministry):
+    told = f"{CITY}: another certificate profile than ours: haip"
+    described = json.loads((ministry.folder / "city/authority.json").read_text())
+    assert "profile" not in described["authorities"][0]
+    described["authorities"][0]["profile"] = "haip"
+    (ministry.folder / "abroad.json").write_text(json.dumps(described))
+    assert "another certificate profile" not in ministry("trust add-authority ministry", *at()).stdout
+    shown = ministry("trust add-authority ministry abroad.json --force", *at()).stdout
+    assert told in " ".join(shown.split())
+    asked = ministry(f"trust sign ministry --key kim.key {PASSWORD} --lang en", typed="n\n", code=130).stdout
+    assert "another certificate profile than ours: haip" in asked
+    described["authorities"][0]["profile"] = "any"
+    (ministry.folder / "abroad.json").write_text(json.dumps(described))
+    assert "profile" in ministry("trust add-authority ministry abroad.json --force", *at(), code=4).stderr
+
+
 def test_signatures_travel_and_the_repository_stays(ministry):
     shutil.copytree(ministry.folder / "ministry", ministry.folder / "stick")
     ministry(f"trust sign stick --key kim.key --yes --out signatures {PASSWORD}")

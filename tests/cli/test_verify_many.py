@@ -129,3 +129,17 @@ def test_answers_beside_their_requests_and_answers_to_one_request(issued):  # no
 
 def test_a_file_that_is_not_there_is_our_own_mistake(office):
     office("verifier verify-many nothing.png --paper office.paper", *DESK, *at(NOW), code=4)
+    office("verifier verify-many nothing scans", *DESK, *at(NOW), code=4)
+
+
+def test_a_file_without_its_request_is_told_as_that(office):
+    shown = office("verifier verify-many scans/a.png --lang en", *DESK, *at(NOW), code=1).stdout
+    assert "there is none beside the answer" in " ".join(shown.split())
+
+
+def test_a_file_that_is_too_large_does_not_end_the_others(office):
+    with (office.folder / "scans" / "big.png").open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+    verdicts, summary = lines(office, "verifier verify-many scans --paper office.paper", *at(NOW), code=1)
+    assert {one["name"]: one["outcome"] for one in verdicts}["scans/big.png"] == "REJECTED"
+    assert (summary["count"], summary["ACCEPTED"], summary["reasons"]["size"]) == (6, 3, 1)

@@ -17,6 +17,7 @@ from vcred.formats._jwe import decrypt
 from vcred.formats._wire import dump_json
 from vcred.keys import SoftwareSigner
 from vcred.oauth import (
+    AuthorizationServer,
     build_attestation_pop,
     build_client_attestation,
     build_dpop,
@@ -296,11 +297,28 @@ def test_wf_15_offer_links_that_are_none(uri: str) -> None:
 
 @pytest.mark.parametrize(
     "issuer",
-    ["http://a.example", "https://u@a.example", "https://a.example?x", "https://a.example#x", "https://a\\b", "a", ""],
+    [
+        "http://a.example",
+        "https://u@a.example",
+        "https://a.example?x",
+        "https://a.example#x",
+        "https://a\\b",
+        "https://[a",
+        "a",
+        "",
+    ],
 )
 def test_wf_06_an_offers_issuer_is_a_plain_address(issuer: str) -> None:
     with pytest.raises(MalformedError):
         CredentialOffer.parse(json.dumps({"credential_issuer": issuer, "credential_configuration_ids": ["a"]}))
+
+
+@pytest.mark.parametrize(
+    "place", ["https://[a/token", "https://", "https:///token", "http://a.example", "https://a#x", 7]
+)
+def test_wf_06_an_endpoint_is_an_address_with_a_host(place: object) -> None:
+    with pytest.raises(MalformedError):
+        AuthorizationServer.parse({"issuer": ISSUER, "token_endpoint": place}, issuer=ISSUER)
 
 
 @given(

@@ -52,6 +52,7 @@ RESERVED = frozenset(
 """Top-level names of JWT, SD-JWT VC and W3C that a certificate's own claims must not have."""
 
 _NAME = re.compile(r"[a-z][A-Za-z0-9]{0,39}")
+_FOREIGN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _RANK = {"document": 0, "personal": 1, "sensitive": 2, "identifier": 3}
 _NUMBERS = ("rrn", "frn")
 
@@ -65,9 +66,10 @@ def check(
     options: Sequence[IssueOption],
     variants: Sequence[Variant],
     retired_labels: Sequence[str],
+    foreign: bool = False,
 ) -> None:
     """Append a ``CatalogError`` to ``errors`` for every rule that is broken."""
-    checking = _Checking(file, errors, claims, facts)
+    checking = _Checking(file, errors, claims, facts, _FOREIGN_NAME if foreign else _NAME)
     checking.claims(retired_labels)
     checking.facts()
     checking.choices(options, variants)
@@ -80,8 +82,14 @@ def check(
 
 class _Checking:
     def __init__(
-        self, file: str, errors: list[CatalogError], claims: Sequence[ClaimSpec], facts: Sequence[ClaimSpec]
+        self,
+        file: str,
+        errors: list[CatalogError],
+        claims: Sequence[ClaimSpec],
+        facts: Sequence[ClaimSpec],
+        name: re.Pattern[str],
     ) -> None:
+        self._name = name
         self._file = file
         self._errors = errors
         self._claims = claims
@@ -116,7 +124,9 @@ class _Checking:
 
     def _parent(self, spec: ClaimSpec, at: str) -> ClaimSpec | None:
         parts = spec.path.parts
-        if not isinstance(parts[-1], str) or not all(_NAME.fullmatch(part) for part in parts if isinstance(part, str)):
+        if not isinstance(parts[-1], str) or not all(
+            self._name.fullmatch(part) for part in parts if isinstance(part, str)
+        ):
             self._error(at, "must end in a camelCase name")
             return None
         if len(parts) == 1:

@@ -19,6 +19,9 @@ __all__ = ["OURS", "MdocElement", "element_mistakes"]
 OURS = "kr.vcred."
 """How document types begin whose only namespace is the type's own."""
 
+_ISO = "org.iso."
+"""How the namespaces of ISO begin. What is in a type's own namespace is taken for a certificate of that type."""
+
 SPELLED = frozenset({"string", "address", "date", "birthdate", "boolean", "code", "country", "image"})
 """Claim types that have a form in ISO/IEC 18013-5 and 23220-2."""
 
@@ -34,12 +37,18 @@ class MdocElement:
     values: Mapping[str, str | int] = field(default_factory=dict)
 
 
-def element_mistakes(claims: Sequence[ClaimSpec], *, doctype: str, namespace: str) -> list[tuple[str, str]]:
+def element_mistakes(
+    claims: Sequence[ClaimSpec], *, doctype: str, namespace: str, foreign: bool
+) -> list[tuple[str, str]]:
     """Where a type's elements could not be written, or would say what their standard does not mean: path and detail."""
     found = []
     named = [spec for spec in claims if spec.mdoc is not None]
+    if foreign:
+        return [(f"claims.{spec.path}.mdoc", "of a foreign type is the claim's own name") for spec in named]
     if namespace != doctype and doctype.startswith(OURS):
         found.append(("namespace", f"is for a document type of another standard; {doctype} is its own namespace"))
+    if namespace.startswith(_ISO):
+        found.append(("namespace", "is a standard's, and in documents that are not of this type; take one of your own"))
     if named and namespace == doctype:
         found.append(("namespace", "is missing: claims that another standard names need one beside it"))
     taken: set[tuple[str, str]] = set()

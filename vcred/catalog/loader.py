@@ -6,6 +6,7 @@ a type that loads can be issued; ``vcred.catalog.lint`` adds what needs its samp
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from vcred.catalog.check import check
 from vcred.catalog.codes import CodeList, CodeValue
 from vcred.catalog.derive import Derivation
 from vcred.catalog.effects import Coarsen, Condition, Drop, Newer, Rows
-from vcred.catalog.element import MdocElement, element_mistakes
+from vcred.catalog.element import OURS, MdocElement, element_mistakes
 from vcred.catalog.reader import Table
 from vcred.catalog.types import CertificateType, ClaimSpec, IssueOption, OptionValue, TypeStatus, Variant
 from vcred.catalog.values import TYPES
@@ -39,6 +40,9 @@ _CARDINALITIES = ("1", "0..1", "0..n", "1..n")
 _SENSITIVITIES = ("document", "personal", "sensitive", "identifier")
 _FORMATS = (*FORMATS, *LEGACY_FORMATS)
 _DOTTED = r"[a-z0-9_]+(?:\.[a-z0-9_]+){2,}"
+_FOREIGN_DOTTED = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2,}"
+_URN = r"urn:[a-z0-9][a-z0-9-]{1,30}:[A-Za-z0-9_.:-]{1,120}"
+_FOREIGN_VCT = rf"{_URN}|https://[a-z0-9.-]{{1,120}}(?:/[A-Za-z0-9_.:/-]{{0,200}})?"
 _ELEMENT = r"[a-z][a-z0-9_]{0,63}"
 _NUMBER_PARTS = (
     ("birthDate", "birthdate", "personal", {"ko": "생년월일", "en": "Birth date"}),
@@ -75,8 +79,9 @@ def read_type(
         options=options,
         variants=variants,
         retired_labels=kind_fields["retired_labels"],
+        foreign=kind_fields["foreign"],
     )
-    names = {key: kind_fields[key] for key in ("doctype", "namespace")}
+    names = {key: kind_fields[key] for key in ("doctype", "namespace", "foreign")}
     errors += [CatalogError(file, path, detail) for path, detail in element_mistakes(claims, **names)]
     if errors:
         return None, errors
@@ -121,12 +126,16 @@ def _head(root: Table) -> dict[str, Any]:
     formats = root.texts("formats")
     if not formats or not set(formats) <= set(_FORMATS):
         root.error("formats", f"must be some of {', '.join(_FORMATS)}")
-    doctype = root.matching("doctype", _DOTTED, "a dotted name with its version")
+    foreign = root.yes_no("foreign") if root.has("foreign") else False
+    dotted = _FOREIGN_DOTTED if foreign else _DOTTED
+    doctype = root.matching("doctype", dotted, "a dotted name with its version")
+    vct = _vct(root, doctype, foreign=foreign)
     return {
         "code": code,
-        "vct": root.matching("vct", r"urn:[a-z0-9][a-z0-9-]{1,30}:[A-Za-z0-9_.:-]{1,120}", "a URN with its version"),
+        "foreign": foreign,
+        "vct": vct,
         "doctype": doctype,
-        "namespace": root.matching("namespace", _DOTTED, "a dotted name") if root.has("namespace") else doctype,
+        "namespace": root.matching("namespace", dotted, "a dotted name") if root.has("namespace") else doctype,
         "depth": root.one_of("depth", ("full", "basic")),
         "names": root.names("name"),
         "descriptions": root.names("description"),
@@ -140,6 +149,17 @@ def _head(root: Table) -> dict[str, Any]:
         "retired_labels": root.texts("retired_labels"),
         "sample_date": sample_date,
     }
+
+
+def _vct(root: Table, doctype: str, *, foreign: bool) -> str:
+    """A URN; of a foreign type also an https URL or, since its mdocs have no other name, its document type."""
+    if not foreign:
+        return root.matching("vct", _URN, "a URN with its version")
+    vct = root.text("vct")
+    ours = vct.startswith("urn:vcred:") or doctype.startswith(OURS)
+    if ours or not (vct == doctype or re.fullmatch(_FOREIGN_VCT, vct)):
+        root.error("vct", "must be a URN or an https URL, or the document type, and that of another than vcred")
+    return vct
 
 
 def _status(table: Table) -> TypeStatus:

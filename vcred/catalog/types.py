@@ -159,6 +159,7 @@ class CertificateType:
     ``sample`` is the record of a fictitious person and ``sample_date`` a day on which it can be issued.
     ``options`` is a claim too, which is why every option has a label. ``formats`` are those it may be in. In an mdoc
     of document type ``doctype`` its claims are in ``namespace``, but those that another standard names (``mdoc``).
+    A ``foreign`` type is another issuer's altogether: names are its standard's, and it is verified here, never issued.
     """
 
     code: str
@@ -183,6 +184,7 @@ class CertificateType:
     sample: Mapping[str, Any] = field(repr=False)
     sample_date: date
     file: str
+    foreign: bool = False
     labels: LabelMap = field(init=False, repr=False, compare=False)
     _index: Mapping[ClaimPath, ClaimSpec] = field(init=False, repr=False, compare=False)
 

@@ -54,6 +54,7 @@ _KINDS: tuple[tuple[type[Exception], str, str, str, str], ...] = (
         "대상과 선택 사항을 확인하세요",
         "check the subject and the options",
     ),
+    (e.SettingsError, "설정 오류", "settings", "", ""),
     (
         e.CatalogError,
         "증명서 종류 오류",

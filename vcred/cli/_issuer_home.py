@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from issuer import Issuer, IssuerStore
+    from issuer import Issuer, IssuerProfile, IssuerStore
     from vcred.keys import PublicKey, Signer
     from vcred.trust import Authority
     from vcred.trust.bare import BareKey
@@ -33,8 +33,10 @@ __all__ = [
     "DEFAULT_FORMATS",
     "ROOT_CHAIN",
     "ROOT_KEY",
+    "SETTINGS",
     "SIGNER_DAYS",
     "SKEW",
+    "STORE",
     "KeyPlace",
     "Settings",
     "certificate_key",
@@ -43,6 +45,7 @@ __all__ = [
     "load_place",
     "make",
     "opened",
+    "profile_of",
     "save",
     "settings",
     "store_of",
@@ -237,11 +240,17 @@ def save(folder: Path, known: Settings, *, force: bool = True) -> None:
     write(folder / SETTINGS, dump_json(body | places), force=force)
 
 
-def load_place(folder: Path, place: KeyPlace, password_file: Path | None) -> Signer:
-    """The signer, its password or PIN asked for before anything is locked for a transaction. ``SigningError``."""
-    from vcred.cli._secrets import ask, load_key
-    from vcred.keys import load_signer
+def load_place(folder: Path, place: KeyPlace, password_file: Path | None, password: bytes | None = None) -> Signer:
+    """The signer, its password or PIN asked for before anything is locked for a transaction. ``SigningError``.
 
+    ``password`` is known already for keys that were made for development.
+    """
+    from vcred.cli._secrets import ask, load_key
+    from vcred.keys import SoftwareSigner, load_signer
+
+    if password is not None and place.key.startswith("file:"):
+        raw = read(_key_file(folder, place), 65_536)
+        return SoftwareSigner.from_pem(raw, password=password, post_quantum=place.is_bare)
     if place.key.startswith("file:"):
         return load_key(_key_file(folder, place), password_file, post_quantum=place.is_bare)
     return load_signer(
@@ -262,30 +271,23 @@ def certificate_key(folder: Path, place: KeyPlace) -> PublicKey:
     return read_certificate(pem_chain(path)[0], str(path)).key
 
 
-@contextmanager
-def opened(
-    folder: Path,
-    *,
-    records: Path | None = None,
-    signs: str | None = None,
-    password_file: Path | None = None,
-) -> Iterator[Issuer]:
-    """The issuer of the folder. ``signs`` is what this command signs, "certificates" or "lists", with a key opened."""
-    from issuer import Issuer, IssuerProfile
-    from vcred.catalog import Catalog
+def profile_of(
+    folder: Path, *, signs: str | None = "all", password_file: Path | None = None, password: bytes | None = None
+) -> IssuerProfile:
+    """Who issues, by the folder. ``signs``: "certificates" or "lists" for a command that signs these, or "all"."""
+    from issuer import IssuerProfile
     from vcred.cli._describe import pem_chain
-    from vcred.cli._records import source
 
     known = settings(folder)
     lists = known.status_signer
     at_work = known.signer if signs == "certificates" or lists is None else lists
 
     def signer_of(place: KeyPlace) -> Signer:
-        if signs is not None and place is at_work:
-            return load_place(folder, place, password_file)
+        if signs == "all" or (signs is not None and place is at_work):
+            return load_place(folder, place, password_file, password)
         return _Unopened(certificate_key(folder, place))
 
-    profile = IssuerProfile(
+    return IssuerProfile(
         id=known.id,
         signer=signer_of(known.signer),
         chain=() if known.signer.is_bare else pem_chain(folder / known.signer.chain),
@@ -299,6 +301,22 @@ def opened(
         types=frozenset(known.types),
         aggregation_uri=f"{known.status_uri}aggregation" if known.status_uri else "",
     )
+
+
+@contextmanager
+def opened(
+    folder: Path,
+    *,
+    records: Path | None = None,
+    signs: str | None = None,
+    password_file: Path | None = None,
+) -> Iterator[Issuer]:
+    """The issuer of the folder. ``signs`` is what this command signs, "certificates" or "lists", with a key opened."""
+    from issuer import Issuer
+    from vcred.catalog import Catalog
+    from vcred.cli._records import source
+
+    profile = profile_of(folder, signs=signs, password_file=password_file)
     with store_of(folder) as store:
         yield Issuer(profile, records=source(records), catalog=Catalog.builtin(), store=store)
 

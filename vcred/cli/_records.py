@@ -1,7 +1,8 @@
-"""Registries a command can certify from: an invented town, or records in a JSON file."""
+"""Registries a command can certify from: an invented town, records in a JSON file, or one by a mapping file."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcred.cli._files import MAX_FILE, read
@@ -10,9 +11,9 @@ from vcred.errors import RecordError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from issuer import RecordSource
+    from vcred.outgoing import Http
 
 __all__ = ["JsonRecords", "NoRecords", "source"]
 
@@ -48,9 +49,19 @@ class NoRecords:
         raise RecordError("this command has no registry")
 
 
-def source(records: Path | None) -> RecordSource:
+def source(records: Path | str | None, *, http: Http | None = None) -> RecordSource:
+    """The registry that ``--records`` names. ``http`` is for one behind an HTTP interface. Raises ``RecordError`` for a
+    file that is not there, ``SettingsError`` for a mapping that is wrong.
+    """
     if records is None:
         return NoRecords()
+    text, records = str(records), Path(records)
+    if text.startswith("python:") or records.suffix == ".toml":
+        from issuer.sources import open_source
+        from vcred.catalog import Catalog
+        from vcred.outgoing import Outgoing
+
+        return open_source(text, catalog=Catalog.builtin(), http=Outgoing() if http is None else http)
     if not records.exists():
         raise RecordError(f"{records}: there is no such registry file")
     if records.suffix == ".json":

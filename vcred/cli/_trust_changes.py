@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from vcred.trust.content import Authority, ReaderEntry
     from vcred.trust.repository import Repository
 
-__all__ = ["change_lines", "changes", "ends", "key_changes"]
+__all__ = ["OTHER_PROFILE", "change_lines", "changes", "ends", "key_changes"]
 
+OTHER_PROFILE = "another certificate profile than ours"
 _MANY = 5
 _CODES = "codes.toml"
 
@@ -122,8 +123,11 @@ def _details(entry: Any, fields: list[str]) -> list[str]:
 
 def _about_authority(entry: Authority) -> list[tuple[str, str]]:
     from vcred.cli._describe import fingerprint
+    from vcred.trust.profile import CertificateProfile
 
     lines = [("names", f"{entry.names.ko} / {entry.names.en}")]
+    if entry.profile is not CertificateProfile.VCRED:
+        lines.append(("profile", f"{OTHER_PROFILE}: {entry.profile.value}"))
     lines += [("anchors", f"root {fingerprint(der)}") for der in entry.anchors]
     lines += [("signers", f"signer {kid.hex()}") for kid in entry.kids]
     lines += [("keys", _key_line(each.key)) for each in entry.keys]

@@ -248,14 +248,14 @@ def _kids(entry: Authority) -> set[bytes]:
 def _check_signers(entry: Authority, file: Path) -> None:
     """Every listed signer must lead to the authority's own root; when it was made is judged by the bundle."""
     from vcred.errors import RefusedError
-    from vcred.trust import Purpose
+    from vcred.trust.signers import signer_purpose
     from vcred.trust.x509 import read_certificate, verify_chain
 
     for chain in entry.signers:
         try:
             leaf = read_certificate(chain[0], "signer")
-            purpose = Purpose.STATUS if leaf.usages == (Purpose.STATUS.eku,) else entry.purpose
-            verify_chain(chain, entry.anchors, purpose=purpose, at=moment(leaf.not_before))
+            purpose, at = signer_purpose(entry, leaf), moment(leaf.not_before)
+            verify_chain(chain, entry.anchors, purpose=purpose, at=at, profile=entry.profile)
         except RefusedError as error:
             raise TrustError(f"{file}: {error}") from error
 

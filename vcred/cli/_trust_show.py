@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vcred.cli._show import age_text, moment_text, plain, table
-from vcred.cli._trust_changes import change_lines, changes, ends, key_changes
+from vcred.cli._trust_changes import OTHER_PROFILE, change_lines, changes, ends, key_changes
 from vcred.cli._trust_content import authorities, ending, moment, readers
 from vcred.cli._trust_keys import key_name
 
@@ -39,6 +39,7 @@ def show_authorities(run: Run, folder: Path) -> None:
             "name": {"ko": entry.names.ko, "en": entry.names.en},
             "types": sorted(entry.types),
             "test": entry.test,
+            "profile": entry.profile.value,
             "anchors": [fingerprint(der) for der in entry.anchors],
             "kids": [kid.hex() for kid in entry.kids],
             "keys": [{"kid": each.key.kid.hex(), "alg": each.key.alg} for each in entry.keys],
@@ -46,6 +47,7 @@ def show_authorities(run: Run, folder: Path) -> None:
         }
         for entry in authorities(folder)
     ]
+    other = [f"{one['id']}: {OTHER_PROFILE}: {one['profile']}" for one in facts if one["profile"] != "vcred"]
     soon = ending(folder, at=run.at)
     if run.json:
         run.report(facts, lambda _: None)
@@ -68,6 +70,8 @@ def show_authorities(run: Run, folder: Path) -> None:
 
     def show(console: Console) -> None:
         console.print(table(head, rows))
+        for line in other:
+            console.print(plain(line), style="bold red")
         for line in soon:
             console.print(plain(line), style="yellow")
 

@@ -6,6 +6,8 @@ one standing request come with ``--request``; else each is in a folder of its ow
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
 from contextlib import closing
 from datetime import date
@@ -17,7 +19,7 @@ import click
 
 from vcred.cli import _trust, evidence
 from vcred.cli._command import Command, Run, option
-from vcred.cli._files import read
+from vcred.cli._files import MAX_FILE, read
 from vcred.errors import MalformedError, TrustError
 from vcred.reasons import Outcome, Reason, ReasonCode
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from vcred.policy import VerificationPolicy
     from vcred.presentation import PresentationRequest
     from vcred.trust import TrustBundle
-    from verifier import Checked, Sheet, Submission
+    from verifier import Checked, Scan, Sheet, Submission
 
 __all__ = ["command"]
 
@@ -78,7 +80,7 @@ def command(
     items: Iterator[Submission | Sheet]
     if paper is not None:
         day = None if reference_date is None else date.fromisoformat(reference_date)
-        items = _sheets(names, policy_named(paper, bundle), day)
+        items = _sheets(names, policy_named(paper, bundle), day, told)
     else:
         items = _answers(names, PresentationRequest.parse(take(asked)) if asked else None, told)
     with (
@@ -124,7 +126,7 @@ class _Told:
         self._add(one.item.name, one.outcome, one.reasons, facts)
 
     def refuse(self, name: str, error: MalformedError) -> None:
-        """One whose request cannot be read."""
+        """One whose request, or whose files, cannot be read."""
         self._add(name, error.code.outcome, (Reason(error.code, error.path, error.detail),), {})
 
     def close(self) -> None:
@@ -162,7 +164,7 @@ class _Told:
 
         lang, text = self._run.lang, self._run.text
         rows: list[tuple[object, ...]] = [
-            (name, outcome_text(outcome, lang), " ".join(dict.fromkeys(one.message(lang) for one in reasons)))
+            (name, outcome_text(outcome, lang), " ".join(dict.fromkeys(_sentence(one, lang) for one in reasons)))
             for name, outcome, reasons in self._refused
         ]
         if rows:
@@ -172,6 +174,12 @@ class _Told:
         rows = [(Reason(ReasonCode(code)).message(lang), code, n) for code, n in self._reasons.most_common()]
         if rows:
             console.print(table([text("이유", "reason"), text("코드", "code"), text("수", "count")], rows))
+
+
+def _sentence(reason: Reason, lang: str) -> str:
+    """What is wrong; of a request, which is ours, in detail."""
+    more = f" ({reason.path}: {reason.detail})" if reason.path == "request" else ""
+    return reason.message(lang) + more
 
 
 def _line(facts: dict[str, Any]) -> None:
@@ -184,32 +192,49 @@ def _documents(sources: Sequence[Path]) -> list[Path]:
     """Every document by its file or folder, in order; what begins with a dot is nobody's."""
     found: list[Path] = []
     for source in sources:
+        if not source.exists():  # a name that was mistyped is no document that somebody handed in
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
         found += _visible(source) if source.is_dir() else [source]
     return found
 
 
-def _sheets(names: Sequence[Path], policy: VerificationPolicy, day: date | None) -> Iterator[Sheet]:
-    from verifier import Scan, Sheet
+def _sheets(names: Sequence[Path], policy: VerificationPolicy, day: date | None, told: _Told) -> Iterator[Sheet]:
+    from verifier import Sheet
 
     for name in names:
-        yield Sheet(sheet=Scan(files=tuple(map(read, _files(name)))), policy=policy, reference_date=day, name=str(name))
+        try:
+            sheet = _scan(_files(name))
+        except MalformedError as error:
+            told.refuse(str(name), error)
+            continue
+        yield Sheet(sheet=sheet, policy=policy, reference_date=day, name=str(name))
 
 
 def _answers(names: Sequence[Path], standing: PresentationRequest | None, told: _Told) -> Iterator[Submission]:
     """Each answer with its request; without a readable one it is told at once."""
-    from verifier import Scan, Submission
+    from verifier import Submission
 
     for name in names:
         files = _files(name)
         request = standing
-        if request is None:
-            try:
+        try:
+            if request is None:
                 request = _request_in(files)
-            except MalformedError as error:
-                told.refuse(str(name), error)
-                continue
-            files = [one for one in files if not _is_request(one)]
-        yield Submission(answer=Scan(files=tuple(map(read, files))), request=request, name=str(name))
+                files = [one for one in files if not _is_request(one)]
+            answer = _scan(files)
+        except MalformedError as error:
+            told.refuse(str(name), error)
+            continue
+        yield Submission(answer=answer, request=request, name=str(name))
+
+
+def _scan(files: Sequence[Path]) -> Scan:
+    """What is in ``files``. ``MalformedError`` for more than there can be in one: it must not end the others."""
+    from verifier import Scan
+
+    if sum(one.stat().st_size for one in files) > MAX_FILE:
+        raise MalformedError(ReasonCode.SIZE, "file", f"more than {MAX_FILE} bytes")
+    return Scan(files=tuple(map(read, files)))
 
 
 def _request_in(files: Sequence[Path]) -> PresentationRequest:

@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 BASE = ("cbor2", "click", "cryptography", "pillow", "pyjwt", "qrcode", "rich", "securesystemslib", "tuf", "zxing-cpp")
-EXTRAS = {"didkit": ("openedx-didkit",), "pdf": ("pypdfium2",), "server": ("fastapi", "uvicorn")}
+EXTRAS = {
+    "didkit": ("openedx-didkit",),
+    "fast": ("orjson", "pybase64"),
+    "pdf": ("pypdfium2",),
+    "server": ("fastapi", "uvicorn"),
+}
 _NAMES = {
     "clock": "시계",
     "network namespaces": "네트워크 차단(시연용)",

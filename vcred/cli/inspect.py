@@ -49,6 +49,20 @@ _LABELS = {
 }
 
 
+_KINDS = {
+    "delivery": ("발급된 증명서", "delivery"),
+    "document": ("문서", "document"),
+    "offer": ("발급 안내", "offer"),
+    "one_way": ("요청 없는 제출", "answer without a challenge"),
+    "paper": ("종이 증명서", "paper document"),
+    "proof": ("발급 신청", "request for issuance"),
+    "receipt": ("확인서", "receipt"),
+    "request": ("제출 요청", "request"),
+    "response": ("제출", "answer to a request"),
+    "vp_token": ("제출(vp_token)", "answer (vp_token)"),
+}
+
+
 @click.command("inspect", cls=Command, json=True)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @option("--claims", is_flag=True)
@@ -190,7 +204,7 @@ def _print(console: Console, facts: dict[str, Any], catalog: Catalog, run: Run) 
         ),
         style="bold yellow",
     )
-    console.print(plain(facts["kind"]), style="bold")
+    console.print(run.text(*_KINDS[facts["kind"]]), style="bold")
     head = (run.text("무엇", "what"), run.text("파일의 말", "by its own account"))
     rows = [(name, value) for name, value in facts.items() if name not in ("verified", "kind", "documents")]
     if rows:

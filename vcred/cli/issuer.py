@@ -53,6 +53,10 @@ def init(
     from vcred.cli._describe import fingerprint
     from vcred.cli._secrets import new_password
 
+    if w3c_status == "bitstring" and not {"vc+jwt", "vc+sd-jwt"} & set(formats):
+        raise click.UsageError(
+            "--w3c-status bitstring needs --format vc+jwt or vc+sd-jwt: other formats have no such status"
+        )
     root = home.make(
         folder,
         id=issuer_id,
@@ -267,7 +271,7 @@ def list_issued(run: Run, *, limit: int, folder: Path) -> None:
     run.report(facts, lambda console: console.print(table(head, rows)))
 
 
-for _each in ("_issuer_status", "_issuer_line", "_issuer_rotate"):
+for _each in ("_issuer_status", "_issuer_line", "_issuer_rotate", "_issuer_serve"):
     import_module(f"vcred.cli.{_each}")  # each adds its commands to the group
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vcred.cli import _trust, _verify_many, evidence
+from vcred.cli import _trust, _verifier_serve, _verify_many, evidence
 from vcred.cli._command import Group, Run, option
 from vcred.cli._files import make_folder, read, refuse_existing, write
 from vcred.formats.known import FORMATS, LEGACY_FORMATS
@@ -45,6 +45,7 @@ _PATH = click.Path(path_type=Path)
 
 command = Group("verifier")
 command.add_command(_verify_many.command)
+command.add_command(_verifier_serve.command)
 command.add_command(evidence.command)
 _home = option("--verifier", "home", default=".", envvar="VCRED_VERIFIER", type=_PATH)
 

@@ -12,6 +12,8 @@ from vcred.cli._errors import Rejected, exit_of
 from vcred.cli._files import make_folder, refuse_existing
 from vcred.cli._wallet_care import COMMANDS
 from vcred.cli._wallet_home import PATH, Door, force_option, home_option, opening, pin_option, places
+from vcred.cli._wallet_online import COMMANDS as ONLINE
+from vcred.cli._wallet_online import Line, link_in, networking, present_online, receive_online
 from vcred.errors import NotFound
 
 if TYPE_CHECKING:
@@ -79,9 +81,16 @@ def accept(run: Run, door: Door, *, offer: tuple[str, ...], out: Path, force: bo
 
 @command.command("receive", at=True, json=True)
 @click.argument("delivery", nargs=-1, required=True)
+@option("--tx-code")
+@option("--yes", is_flag=True)
 @opening
-def receive(run: Run, door: Door, *, delivery: tuple[str, ...]) -> None:
+@networking(login=True)
+def receive(run: Run, door: Door, *, delivery: tuple[str, ...], line: Line, tx_code: str | None, yes: bool) -> None:
     """See ``texts.toml``."""
+    link = link_in(delivery, of="offer")
+    if link is not None:
+        receive_online(run, door, line, link, yes=yes, tx_code=tx_code)
+        return
     from vcred.cli._messages import take_bytes
     from vcred.cli._wallet_show import certificate_facts, certificate_table
     from vcred.issuance import Delivery
@@ -141,29 +150,39 @@ def match(ctx: click.Context, run: Run, door: Door, *, request: tuple[str, ...])
 
 @command.command("present", at=True, json=True)
 @click.argument("request", nargs=-1, required=True)
-@option("--out", required=True, type=PATH)
+@option("--out", type=PATH)
 @option("--also", multiple=True)
 @option("--choose", multiple=True, metavar="QUERY=ID")
 @option("--reuse", is_flag=True)
 @option("--yes", is_flag=True)
+@option("--tell", is_flag=True)
 @force_option
 @opening
+@networking(login=False)
 def present(
     run: Run,
     door: Door,
     *,
     request: tuple[str, ...],
-    out: Path,
+    line: Line,
+    out: Path | None,
     also: tuple[str, ...],
     choose: tuple[str, ...],
     reuse: bool,
     yes: bool,
+    tell: bool,
     force: bool,
 ) -> None:
     """See ``texts.toml``."""
     from vcred.cli._messages import put, refuse_taken
 
     chosen = dict(_pair(one) for one in choose)
+    if out is None:
+        link = link_in(request, of="request")
+        if link is None:
+            raise click.UsageError("--out: where to write the answer, for a request that is no link")
+        present_online(run, door, line, link, also=also, choose=chosen, reuse=reuse, yes=yes, tell=tell)
+        return
     refuse_taken(out, force=force)
     with door.open(run) as wallet:
         asked = _asked(run, wallet, request)
@@ -235,7 +254,7 @@ def delete(run: Run, door: Door, *, certificate: str, yes: bool) -> None:
     run.report({"deleted": found.id}, lambda console: console.print(found.id))
 
 
-for _each in COMMANDS:
+for _each in (*COMMANDS, *ONLINE):
     command.add_command(_each)
 
 

@@ -31,7 +31,7 @@ from vcred.keys.post_quantum import POST_QUANTUM
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from cryptography import x509
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DOCUMENT_SIGNER",
     "SignerFacts",
+    "check_document_place",
     "check_issuer_key",
     "issuer_headers",
     "named_signer",
@@ -141,7 +142,7 @@ def verify_document_signer(
         _check_authority(signer, chain, authorities, times)
     elif len(chain) != 1:
         raise RefusedError(ReasonCode.CHAIN, _PATH, "certificates beside a pinned document signer")
-    _check_place(signer, opened)
+    _check_place(signer, opened.claims.values())
     return _key(signer)
 
 
@@ -202,9 +203,19 @@ def _check_critical(certificate: x509.Certificate) -> None:
             raise RefusedError(ReasonCode.CHAIN, _PATH, f"critical extension {extension.oid.dotted_string}")
 
 
-def _check_place(signer: x509.Certificate, opened: Opened) -> None:
+def check_document_place(der: bytes, elements: Mapping[str, Any]) -> None:
+    """Check that the country and the state in ``elements`` are those of the signer ``der``, where it has a country.
+
+    Raises ``RefusedError`` with ``chain``.
+    """
+    signer = _read(der)[0]
+    if _subject(signer, _COUNTRY):
+        _check_place(signer, [elements])
+
+
+def _check_place(signer: x509.Certificate, namespaces: Iterable[Any]) -> None:
     """Whose document signer it is, the document says too (annex B.1.4), wherever it says so."""
-    for members in opened.claims.values():
+    for members in namespaces:
         found = members if isinstance(members, dict) else {}
         for name, oid in (("issuing_country", _COUNTRY), ("issuing_jurisdiction", _STATE)):
             subject = _subject(signer, oid)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vcred.catalog import Catalog
+    from vcred.formats._mdoc_other import OtherNames
     from vcred.formats._mdoc_spelling import Spelling
 
 __all__ = ["CatalogDoctypes", "DoctypeLookup", "by_namespace"]
@@ -22,8 +23,8 @@ class DoctypeLookup(Protocol):
     def vct(self, namespace: str) -> str | None:
         """The ``vct`` of certificates whose own namespace this is; it is their document type, if that is ours."""
 
-    def spelling(self, vct: str) -> Spelling | None:
-        """How another standard spells them, if their document type is not ours."""
+    def spelling(self, vct: str) -> Spelling | OtherNames | None:
+        """How another standard spells them, if their document type is not ours, or names documents of its own."""
 
 
 class CatalogDoctypes:
@@ -35,7 +36,7 @@ class CatalogDoctypes:
         self._catalog = catalog
         self._found: dict[str, str] = {}
         self._all: Mapping[str, str] | None = None
-        self._spellings: dict[str, Spelling | None] = {}
+        self._spellings: dict[str, Spelling | OtherNames | None] = {}
 
     def doctype(self, vct: str) -> str | None:
         """The document type of the certificate type with this ``vct``."""
@@ -48,25 +49,23 @@ class CatalogDoctypes:
             return self._found[namespace]
         # Ours are named by their code, so that no file is read that is not needed.
         code = ".".join(namespace.split(".")[2:-1])
-        if code in self._catalog and self._catalog[code].namespace == namespace:
+        if code in self._catalog and self._catalog[code].namespace == namespace and not self._catalog[code].foreign:
             self._found[namespace] = self._catalog[code].vct
             return self._found[namespace]
         if self._all is None:
-            self._all = {kind.namespace: kind.vct for kind in self._catalog.types()}
+            # A foreign type is known by its document type: its namespace is a standard's, and in other documents too.
+            self._all = {kind.doctype if kind.foreign else kind.namespace: kind.vct for kind in self._catalog.types()}
         return self._all.get(namespace)
 
-    def spelling(self, vct: str) -> Spelling | None:
+    def spelling(self, vct: str) -> Spelling | OtherNames | None:
         """How another standard spells the certificate type with this ``vct``."""
         if vct not in self._spellings:
             kind = self._catalog.by_vct(vct)
             if kind is None:
                 return None
-            made = None
-            if kind.namespace != kind.doctype:
-                from vcred.formats._mdoc_spelling import Spelling  # noqa: PLC0415 - few types have one
+            from vcred.formats.known import spelling_of  # noqa: PLC0415 - it loads this module
 
-                made = Spelling(kind)
-            self._spellings[vct] = made
+            self._spellings[vct] = spelling_of("mso_mdoc", kind)
         return self._spellings[vct]
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from vcred.catalog import Catalog, CertificateType
     from vcred.dcql import ClaimQuery
+    from vcred.formats._mdoc_other import OtherNames
     from vcred.formats._mdoc_spelling import Spelling
     from vcred.formats.base import CredentialFormat
 
@@ -93,8 +94,12 @@ def type_names(format: str, *, vct: str, doctype: str) -> tuple[str, ...]:  # no
     return ("VerifiableCredential", vct) if format in _VCDM else (vct,)
 
 
-def spelling_of(format: str, kind: CertificateType) -> Spelling | None:  # noqa: A002 - as everywhere
+def spelling_of(format: str, kind: CertificateType) -> Spelling | OtherNames | None:  # noqa: A002 - as everywhere
     """How another standard names claims of ``kind`` in ``format``; ``None`` where they have our names."""
+    if format == "mso_mdoc" and kind.foreign:
+        from vcred.formats._mdoc_other import OtherNames  # noqa: PLC0415 - for foreign types only
+
+        return OtherNames(kind)
     if format != "mso_mdoc" or kind.namespace == kind.doctype:
         return None
     from vcred.formats._mdoc_spelling import Spelling  # noqa: PLC0415 - few types have one

@@ -24,7 +24,13 @@ from vcred.errors import MalformedError, RefusedError
 from vcred.formats._cbor import decode_all
 from vcred.formats._cose import Sign1, check_alg, prepare_sign1
 from vcred.formats._mdoc_age import answering
-from vcred.formats._mdoc_chain import issuer_headers, named_signer, signer_facts, verify_document_signer
+from vcred.formats._mdoc_chain import (
+    check_document_place,
+    issuer_headers,
+    named_signer,
+    signer_facts,
+    verify_document_signer,
+)
 from vcred.formats._mdoc_device import (
     MAC_ALG,
     NO_ELEMENTS,
@@ -42,6 +48,7 @@ from vcred.formats._mdoc_device import (
 from vcred.formats._mdoc_handover import dc_api_transcript, openid4vp_transcript, qr_transcript
 from vcred.formats._mdoc_items import item_bytes, make_items, match_items
 from vcred.formats._mdoc_mso import VALUE_TAGS, read_mso, unwrap, write_mso
+from vcred.formats._mdoc_other import OtherNames
 from vcred.formats._mdoc_response import (
     MAX_TOKEN,
     Document,
@@ -144,7 +151,10 @@ class Mdoc(LocalSigning):
             raise ValueError(f"{content.vct} has no document type in the catalogue")
         protected, unprotected = issuer_headers(content, key)
         flat = flatten(content.claims)
-        spaces = by_namespace(flat.elements, doctype, self._types.spelling(content.vct))
+        spelling = self._types.spelling(content.vct)
+        if isinstance(spelling, OtherNames):
+            raise ValueError(f"{content.vct} is a foreign type: it is read and not issued")  # noqa: TRY004 - the content is wrong
+        spaces = by_namespace(flat.elements, doctype, spelling)
         made = {
             namespace: make_items(elements, decoys=content.decoys * flat.hiding if ROOT in elements else 0)
             for namespace, elements in spaces.items()
@@ -230,6 +240,9 @@ class Mdoc(LocalSigning):
         """The type that a document is of, by the namespaces that its issuer signed; ``None`` if it is none of ours."""
         # In this order ours come before those of ISO, and no type file is read for these.
         found = next(filter(None, map(self._types.vct, (mso.doctype, *sorted(mso.digests)))), None)
+        if found is not None and isinstance(self._types.spelling(found), OtherNames):
+            # A type of ours may have a document type that is foreign too: its own namespace says so.
+            found = next(filter(None, map(self._types.vct, sorted({*mso.digests} - {mso.doctype}))), found)
         if found is None and self._types.doctype(mso.doctype) is not None:
             # It would be taken for a certificate, with claims that were not read as those of one.
             raise MalformedError(ReasonCode.VCT, "docType", "the vct of a certificate type, and no document type")
@@ -247,6 +260,8 @@ class Mdoc(LocalSigning):
         key.verify(opened.signature, opened.signing_input)
         if not opened.x5c:
             return
+        if isinstance(self._types.spelling(opened.vct), OtherNames):
+            check_document_place(opened.x5c[0], opened.claims)
         facts = signer_facts(opened.x5c[0])
         if opened.issued_at is None or not facts.not_before <= opened.issued_at <= facts.not_after:
             raise RefusedError(ReasonCode.CHAIN, "x5chain", "the document signer was not valid at the time of issue")
@@ -315,10 +330,14 @@ class Mdoc(LocalSigning):
 _Found = tuple["dict[str, Any]", "dict[Parts, int]", "dict[Parts, Item]", "tuple[Item, ...]"]
 
 
-def _certificate(items: Sequence[Item], doctype: str, spelling: Spelling | None, signed: DeviceSigned | None) -> _Found:
-    """The claims of one of our certificates, hidden elements, items by path, items that are never hidden."""
+def _certificate(
+    items: Sequence[Item], doctype: str, spelling: Spelling | OtherNames | None, signed: DeviceSigned | None
+) -> _Found:
+    """The claims of a certificate of the catalogue, hidden elements, items by path, items that are never hidden."""
     if signed is not None and signed.elements:
         raise MalformedError(ReasonCode.DEVICE_AUTH, "deviceSigned.nameSpaces", "a certificate has no such elements")
+    if isinstance(spelling, OtherNames):
+        return (*_with_nothing_hidden(spelling.read(items)), ())
     if spelling is None:
         if any(item.namespace != doctype for item in items):
             raise MalformedError(ReasonCode.FORMAT, "nameSpaces", "a namespace that is not the certificate's")
@@ -332,6 +351,13 @@ def _certificate(items: Sequence[Item], doctype: str, spelling: Spelling | None,
         tree = rebuild({name: value for name, value, _ in read})
     by_parts = {parts: by_name[name] for parts, name in tree.elements.items()}
     return tree.claims, tree.hidden, by_parts, (by_name[ROOT],)
+
+
+def _with_nothing_hidden(
+    read: tuple[dict[str, Any], dict[Parts, Item]],
+) -> tuple[dict[str, Any], dict[Parts, int], dict[Parts, Item]]:
+    claims, by_parts = read
+    return claims, {}, by_parts
 
 
 def _foreign(items: Sequence[Item]) -> _Found:

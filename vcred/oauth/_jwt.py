@@ -25,10 +25,10 @@ _MAX = 32_768
 _MAX_TIME = 253_402_300_799
 
 
-def read_jwt(token: bytes | str, *, path: str, typ: str) -> tuple[Jws, dict[str, Any]]:
+def read_jwt(token: bytes | str, *, path: str, typ: str, max_bytes: int = _MAX) -> tuple[Jws, dict[str, Any]]:
     """A JWS of that ``typ`` and its claims. Verifies nothing. Raises ``MalformedError``."""
-    jws = parse_jws(token, path=path, typ=typ, max_bytes=_MAX)
-    return jws, _claims(jws, path)
+    jws = parse_jws(token, path=path, typ=typ, max_bytes=max_bytes)
+    return jws, _claims(jws, path, max_bytes)
 
 
 def read_proof(token: bytes | str, *, path: str, typ: str) -> tuple[Jws, PublicKey, dict[str, Any]]:
@@ -70,8 +70,8 @@ def check_expiry(expires_at: int, path: str, *, at: datetime) -> None:
         raise RefusedError(ReasonCode.EXPIRED, f"{path}.exp", "has passed")
 
 
-def _claims(jws: Jws, path: str) -> dict[str, Any]:
-    claims = parse_json(jws.payload, f"{path}.payload", max_bytes=_MAX, max_depth=12)
+def _claims(jws: Jws, path: str, max_bytes: int = _MAX) -> dict[str, Any]:
+    claims = parse_json(jws.payload, f"{path}.payload", max_bytes=max_bytes, max_depth=12)
     if not isinstance(claims, dict):
         raise MalformedError(ReasonCode.FORMAT, f"{path}.payload", "not an object")
     return claims

@@ -18,8 +18,14 @@ _MAX_URL: Final = 2048
 
 
 def well_known(identifier: str, name: str) -> str:
-    """Where the document ``name`` of ``identifier`` is: inserted between host and path (RFC 8414 section 3.1)."""
-    parts = urlsplit(identifier)
+    """Where the document ``name`` of ``identifier`` is: inserted between host and path (RFC 8414 section 3.1).
+
+    Raises ``MalformedError`` for what is no address.
+    """
+    try:
+        parts = urlsplit(identifier)
+    except ValueError:
+        raise MalformedError(ReasonCode.SCHEME, name, "not an address") from None
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}/.well-known/{name}{path}"
 
@@ -83,6 +89,12 @@ def endpoint(value: Mapping[str, Any], name: str, path: str, *, plain_http: bool
     schemes = ("https://", "http://") if plain_http else ("https://",)
     if not isinstance(found, str) or not found.startswith(schemes) or len(found) > _MAX_URL or "#" in found:
         raise MalformedError(ReasonCode.SCHEME, f"{path}.{name}", "must be an https address")
+    try:
+        host = urlsplit(found).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise MalformedError(ReasonCode.SCHEME, f"{path}.{name}", "has no host")
     return found
 
 

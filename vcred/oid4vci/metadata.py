@@ -33,6 +33,8 @@ __all__ = [
 SIGNED_TYP: Final = "openidvci-issuer-metadata+jwt"
 _MAX_CONFIGURATIONS: Final = 1024
 _MAX_BATCH: Final = 1000
+_MAX_SIGNED: Final = 4 * 1024 * 1024
+"""A whole catalogue, each type in each format, with what every claim is called in each language."""
 _ENCODINGS: Final = ("A256GCM", "A128GCM")
 _YEAR: Final = 366 * 86_400
 
@@ -157,7 +159,7 @@ def check_signed_metadata(
     Raises ``RefusedError``: those of parsing, ``issuer``, ``iat``, ``expired``, ``signature``.
     """
     path = "metadata"
-    jws, claims = read_jwt(token, path=path, typ=SIGNED_TYP)
+    jws, claims = read_jwt(token, path=path, typ=SIGNED_TYP, max_bytes=_MAX_SIGNED)
     if claims.get("sub") != issuer:
         raise RefusedError(ReasonCode.ISSUER, f"{path}.sub", "is about another issuer")
     check_issued_at(moment(claims, "iat", path), path, at=at, seconds=_YEAR)

@@ -198,7 +198,10 @@ def _tx_code(value: Any, path: str) -> TxCode:
 
 def _issuer(value: Any, path: str, *, plain_http: bool) -> str:
     found = _text(value, path)
-    parts = urlsplit(found)
+    try:
+        parts = urlsplit(found)
+    except ValueError:
+        raise MalformedError(ReasonCode.SCHEME, path, "not an address") from None
     if parts.scheme not in (("https", "http") if plain_http else ("https",)) or not parts.netloc:
         raise MalformedError(ReasonCode.SCHEME, path, "must be an https address")
     if parts.query or parts.fragment or "@" in parts.netloc or "\\" in found or any(ord(c) <= 32 for c in found):

@@ -10,6 +10,7 @@ from vcred.serving.pages import Pages, language_of
 from vcred.serving.problems import ProtocolError, add_problems, problem
 from vcred.serving.run import Tls, serve
 from vcred.serving.settings import Settings, load_settings
+from vcred.serving.workers import run_workers
 
 __all__ = [
     "Limits",
@@ -26,5 +27,6 @@ __all__ = [
     "language_of",
     "load_settings",
     "problem",
+    "run_workers",
     "serve",
 ]

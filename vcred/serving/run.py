@@ -10,6 +10,7 @@ from pydantic import FilePath
 from vcred.serving.settings import Settings
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from fastapi import FastAPI
@@ -20,6 +21,9 @@ _CIPHERS: Final = ":".join(
     f"ECDHE-{key}-{cipher}" for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384") for key in ("ECDSA", "RSA")
 )
 """What RFC 9325 section 4.2 recommends for TLS 1.2; those of TLS 1.3 are OpenSSL's."""
+
+_STOP: Final = 5
+"""Seconds that an answer may take to its end when the service stops."""
 
 
 class Tls(Settings):
@@ -48,6 +52,7 @@ def server_config(
         access_log=False,
         log_level=log_level,
         timeout_keep_alive=5,
+        timeout_graceful_shutdown=_STOP,  # pages that listen to events would keep it for ever
         h11_max_incomplete_event_size=32 * 1024,
         lifespan="on",
     )
@@ -58,11 +63,23 @@ def server_config(
 
 
 def serve(
-    app: FastAPI, *, host: str, port: int, tls: Tls | None, proxies: Sequence[str] = (), log_level: str = "warning"
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    tls: Tls | None,
+    proxies: Sequence[str] = (),
+    log_level: str = "warning",
+    place: socket.socket | None = None,
 ) -> None:
-    """Serve ``app`` until the process is told to end."""
+    """Serve ``app`` until the process is told to end. ``app.state.stopping()`` says so to answers without an end.
+
+    ``place`` is a socket that listens there already.
+    """
     import uvicorn  # noqa: PLC0415 - only who serves loads it
 
     config = server_config(app, host=host, port=port, tls=tls, proxies=proxies, log_level=log_level)
     assert isinstance(config, uvicorn.Config)
-    uvicorn.Server(config).run()
+    server = uvicorn.Server(config)
+    app.state.stopping = lambda: server.should_exit
+    server.run(None if place is None else [place])

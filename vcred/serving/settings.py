@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "settings_found"]
 
 
 class Settings(BaseModel):
@@ -49,13 +49,7 @@ def load_settings(
     Paths in the file are relative to where the service is started. Raises ``SettingsError`` that names every member
     which is wrong, and no value.
     """
-    found: dict[str, Any] = {}
-    if file is not None:
-        _merge(found, _read(file))
-    for name, value in environ.items():
-        if name.startswith(f"{prefix}__"):
-            _put(found, name.removeprefix(f"{prefix}__").lower().split("__"), value, name)
-    _merge(found, given or {})
+    found = settings_found(file=file, prefix=prefix, environ=environ, given=given)
     try:
         return model.model_validate(found)
     except ValidationError as error:
@@ -63,6 +57,20 @@ def load_settings(
             f"{'.'.join(str(part) for part in one['loc']) or 'settings'}: {one['msg']}" for one in error.errors()
         )
         raise SettingsError(f"the settings are wrong: {wrong}") from None
+
+
+def settings_found(
+    *, file: Path | None, prefix: str, environ: Mapping[str, str], given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What was said anywhere, not yet judged: for a command that fills in what nobody said."""
+    found: dict[str, Any] = {}
+    if file is not None:
+        _merge(found, _read(file))
+    for name, value in environ.items():
+        if name.startswith(f"{prefix}__"):
+            _put(found, name.removeprefix(f"{prefix}__").lower().split("__"), value, name)
+    _merge(found, given or {})
+    return found
 
 
 def _read(file: Path) -> dict[str, Any]:

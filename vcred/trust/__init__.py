@@ -6,7 +6,7 @@ Who makes bundles imports ``vcred.trust.publish`` as well.
 from vcred.trust.bare import BareKey
 from vcred.trust.bundle import TrustBundle
 from vcred.trust.content import Authority, Names, ReaderEntry, Withdrawal, WithdrawalReason
-from vcred.trust.profile import Purpose
+from vcred.trust.profile import CertificateProfile, Purpose
 from vcred.trust.readers import VerifiedReader
 from vcred.trust.rules import VerifiedIssuer
 from vcred.trust.seen import SeenState
@@ -23,6 +23,7 @@ from vcred.trust.x509 import (
 __all__ = [
     "Authority",
     "BareKey",
+    "CertificateProfile",
     "Names",
     "Purpose",
     "ReaderEntry",

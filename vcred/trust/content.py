@@ -1,7 +1,8 @@
 """The target files of a bundle that say whom to trust: ``authorities.json`` and ``meta.json``, strictly read.
 
 Both are signed by the bundle's maker, so what is wrong with them is our trust data being wrong: ``TrustError``.
-Nothing is optional, nothing is unknown, and an empty list never means "all".
+Nothing is unknown, an empty list never means "all", and nothing is optional but an authority's ``profile``: it is there
+only when it is not ours, so that software which knows no other refuses the list and does not misread it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from vcred.errors import MalformedError, TrustError
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, parse_json
 from vcred.trust.bare import BareKey, check_keys, key_json, read_key
-from vcred.trust.profile import MAX_CHAIN, Purpose
+from vcred.trust.profile import MAX_CHAIN, CertificateProfile, Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +88,7 @@ class Authority:
     ``keys`` are those it has without a certificate, but for those of a DID: ``vcred.trust.bare.keys_of`` has them all.
     ``did_document`` is the pinned document of a ``did:web``, as it was received.
     ``status_uris`` are the status lists the authority answers for: a URI, or a prefix that ends in ``/``.
+    ``profile`` is how its certificates are read.
     """
 
     id: str
@@ -103,6 +105,7 @@ class Authority:
     withdrawn: tuple[Withdrawal, ...] = ()
     keys: tuple[BareKey, ...] = ()
     did_document: bytes | None = field(default=None, repr=False)
+    profile: CertificateProfile = CertificateProfile.VCRED
 
     def name(self, lang: str) -> str:
         """The display name in ``ko`` or ``en``."""
@@ -197,7 +200,8 @@ def status_file(uri: str) -> str:
 
 
 def _authority_json(authority: Authority) -> dict[str, Any]:
-    return {
+    ours = authority.profile is CertificateProfile.VCRED
+    return ({} if ours else {"profile": authority.profile.value}) | {
         "id": authority.id,
         "name": {"ko": authority.names.ko, "en": authority.names.en},
         "purpose": authority.purpose.value,
@@ -238,9 +242,13 @@ _AUTHORITY = (
 
 
 def _authority(value: Any, path: str) -> Authority:
-    body = _object(value, path, *_AUTHORITY)
+    profiled = isinstance(value, dict) and "profile" in value
+    body = _object(value, path, *_AUTHORITY, *(["profile"] if profiled else []))
     if body["purpose"] not in list(Purpose):
         _wrong(path, "purpose")
+    # Ours is not written: an entry has one form.
+    if profiled and body["profile"] not in (CertificateProfile.ISO.value, CertificateProfile.HAIP.value):
+        _wrong(path, "profile")
     signers = _each(body["signers"], f"{path}.signers", _signer)
     authority = Authority(
         id=_uri(body["id"], f"{path}.id"),
@@ -257,7 +265,10 @@ def _authority(value: Any, path: str) -> Authority:
         withdrawn=_each(body["withdrawn"], f"{path}.withdrawn", _withdrawal),
         keys=_each(body["keys"], f"{path}.keys", _key),
         did_document=_document(body["did_document"], f"{path}.did_document"),
+        profile=CertificateProfile(body.get("profile", CertificateProfile.VCRED)),
     )
+    if profiled and not authority.anchors:
+        _wrong(path, "a profile is of certificates, and there is no anchor")
     try:
         check_keys(authority)
     except MalformedError as error:

@@ -17,6 +17,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from vcred.errors import MalformedError, RefusedError
+from vcred.formats._wire import b64u_encode
 from vcred.keys import PublicKey
 from vcred.reasons import ReasonCode
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
-__all__ = ["MAX_FOREIGN_BYTES", "key_identifier", "read_foreign", "signer_key", "subject_values"]
+__all__ = ["MAX_FOREIGN_BYTES", "authority_key_ids", "key_identifier", "read_foreign", "signer_key", "subject_values"]
 
 MAX_FOREIGN_BYTES = 16384
 _MAX_DEPTH = 4
@@ -84,6 +85,25 @@ def key_identifier(certificate: x509.Certificate) -> bytes | None:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     except x509.ExtensionNotFound:
         return None
+
+
+def authority_key_ids(chain: Sequence[bytes]) -> frozenset[str]:
+    """The authority key identifiers of a chain, in base64url: what DCQL calls ``aki`` (OpenID4VP 1.0 section 6.1.1).
+
+    A certificate without one, or that cannot be read, names nobody.
+    """
+    from cryptography import x509  # noqa: PLC0415 - one of the slow imports
+
+    found: set[str] = set()
+    for index, der in enumerate(chain):
+        try:
+            extensions = read_foreign(der, f"x5c[{index}]").extensions
+            named = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        except (RefusedError, x509.ExtensionNotFound):
+            continue
+        if named is not None:
+            found.add(b64u_encode(named))
+    return frozenset(found)
 
 
 def subject_values(certificate: x509.Certificate, oid: str) -> tuple[str, ...]:

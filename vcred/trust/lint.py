@@ -16,6 +16,7 @@ from vcred.formats._wire import epoch
 from vcred.trust.bare import check_keys, keys_of
 from vcred.trust.did import is_public_host
 from vcred.trust.profile import Purpose
+from vcred.trust.signers import signer_purpose
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -117,12 +118,10 @@ def _chains(authority: Authority) -> Iterator[VerifiedChain]:
     from vcred.trust.x509 import read_certificate, verify_chain  # noqa: PLC0415 - X.509 loads when it is used
 
     for chain in authority.signers:
-        leaf = read_certificate(chain[0], "signer")
-        for_status = authority.purpose is Purpose.STATUS or leaf.usages == (Purpose.STATUS.eku,)
-        purpose = Purpose.STATUS if for_status else authority.purpose
+        purpose = signer_purpose(authority, read_certificate(chain[0], "signer"))
         starts = max(read_certificate(each, "signer").not_before for each in chain)
         at = datetime.fromtimestamp(starts, UTC)
-        yield verify_chain(chain, authority.anchors, purpose=purpose, at=at, path="signer")
+        yield verify_chain(chain, authority.anchors, purpose=purpose, at=at, path="signer", profile=authority.profile)
 
 
 def _ends(authority: Authority) -> Iterator[tuple[bytes, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["MAX_CERTIFICATE_BYTES", "MAX_CHAIN", "MAX_NAMES", "Purpose"]
+__all__ = ["MAX_CERTIFICATE_BYTES", "MAX_CHAIN", "MAX_NAMES", "CertificateProfile", "Purpose"]
 
 _ARC = "2.25.155208057101010663917069457484499332642"
 """A UUID-based arc (ITU-T X.667): unique without a registration."""
@@ -36,3 +36,15 @@ class Purpose(StrEnum):
     def eku(self) -> str:
         """The object identifier of this purpose, in dotted form."""
         return _USAGES[self.value]
+
+
+class CertificateProfile(StrEnum):
+    """By which rules the certificates of an authority are read. The signed trust list says so, and nothing else does.
+
+    ``VCRED`` is ours, and meant where nothing is said. ``ISO`` are document signers and readers of ISO/IEC 18013-5
+    annex B. ``HAIP`` are the certificates that OpenID4VC HAIP has in ``x5c``: they state no usage of ours.
+    """
+
+    VCRED = "vcred"
+    ISO = "iso18013-5"
+    HAIP = "haip"

@@ -26,6 +26,7 @@ from vcred.trust.content import (
 from vcred.trust.lint import lint_authorities
 from vcred.trust.metadata import TARGETS_FOLDER
 from vcred.trust.pack import write_pack
+from vcred.trust.profile import CertificateProfile
 from vcred.trust.roles import (
     RoleKeys,
     new_root,
@@ -116,12 +117,14 @@ class PackBuilder:
         withdrawn: Sequence[Withdrawal] = (),
         keys: Sequence[BareKey] = (),
         did_document: bytes | None = None,
+        profile: CertificateProfile = CertificateProfile.VCRED,
     ) -> None:
         """An authority: ``anchors`` are its roots (DER), ``signers`` chains, leaf first and without the root.
 
         ``keys`` are those it has without a certificate; a ``did:key`` or ``did:jwk`` has its key in its ``id``, and
         ``did_document`` is the document of a ``did:web``. ``types`` are the certificate types it may sign (none unless
         it is an issuer), ``status_uris`` the lists it answers for (a URI, or a prefix ending in ``/``).
+        ``profile`` is how its certificates are read.
         """
         from vcred.trust.x509 import read_certificate  # noqa: PLC0415 - one of the slow imports
 
@@ -141,6 +144,7 @@ class PackBuilder:
                 withdrawn=tuple(withdrawn),
                 keys=tuple(keys),
                 did_document=did_document,
+                profile=profile,
             )
         )
 

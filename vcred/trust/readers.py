@@ -1,8 +1,9 @@
 """Who is asking: readers (verifiers' identities) that the bundle knows, and strangers.
 
 A registered reader is listed in the bundle by its certificate, or certified by an authority of purpose ``reader``.
-Its name comes from there. A stranger may ask too, but has no name here: what an unvouched certificate calls itself
-is not shown, however much it looks like a bank.
+Its name comes from there. Where the bundle states another certificate profile than ours for such an authority, all that
+is said of its readers is who verified them: what their certificates call them is no name here. A stranger may ask too,
+but has no name here either: what an unvouched certificate calls itself is not shown, however much it looks like a bank.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from vcred.errors import RefusedError, TrustError
 from vcred.formats._wire import epoch
 from vcred.reasons import ReasonCode
 from vcred.trust.content import Names
-from vcred.trust.profile import Purpose
+from vcred.trust.profile import CertificateProfile, Purpose
 from vcred.trust.rules import denied_kids
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _STRANGER = Names(ko="등록되지 않은 요청자", en="Unregistered requester
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedReader:
-    """Who holds ``key``. Unless ``registered``, nobody vouches for them, and ``name`` says just that.
+    """Who holds ``key``. Unless ``registered``, ``name`` says that nobody vouches for them, or which authority does.
 
     ``policies`` are the ids of the policies the reader is registered for.
     """
@@ -125,8 +126,12 @@ class ReaderIndex:
     def _presented(self, client_id: str, x5c: tuple[bytes, ...], at: datetime) -> VerifiedReader:
         from vcred.trust.x509 import check_leaf, read_certificate, verify_chain  # noqa: PLC0415 - as above
 
+        found = self._of_another_profile(client_id, x5c, at)
+        if found is not None:
+            return found
+        ours = [der for der, owner in self._owners.items() if owner.profile is CertificateProfile.VCRED]
         try:
-            return self._certified(client_id, verify_chain(x5c, tuple(self._owners), purpose=Purpose.READER, at=at), at)
+            return self._certified(client_id, verify_chain(x5c, ours, purpose=Purpose.READER, at=at), at)
         except RefusedError as error:
             if error.code is not ReasonCode.UNTRUSTED:
                 raise
@@ -138,6 +143,27 @@ class ReaderIndex:
             client_id=client_id, registered=False, key=leaf.key, policies=frozenset(), names=_STRANGER
         )
 
+    def _of_another_profile(self, client_id: str, x5c: tuple[bytes, ...], at: datetime) -> VerifiedReader | None:
+        """The reader, if a root of another profile signed the last of ``x5c``; then no other rules count."""
+        from vcred.trust.x509 import signing_anchor, verify_chain  # noqa: PLC0415 - as above
+
+        others = [der for der, owner in self._owners.items() if owner.profile is not CertificateProfile.VCRED]
+        try:
+            anchor = signing_anchor(x5c[-1], others) if others else None
+        except RefusedError as error:
+            if error.code is not ReasonCode.UNTRUSTED:
+                raise
+            anchor = None
+        if anchor is None:
+            return None
+        if not self._owners.keys().isdisjoint(x5c):
+            raise RefusedError(ReasonCode.CHAIN, "x5c", "the chain contains an anchor")
+        owner = self._owners[anchor]
+        verified = verify_chain(x5c, [anchor], purpose=Purpose.READER, at=at, profile=owner.profile)
+        found = self._certified(client_id, verified, at)
+        names = Names(ko=f"{owner.names.ko}에서 확인한 요청자", en=f"Requester verified by {owner.names.en}")
+        return replace(found, registered=False, names=names)
+
     def _certified(self, client_id: str, verified: VerifiedChain, at: datetime) -> VerifiedReader:
         authority = self._owners[verified.anchor]
         self._check_denied(verified.kids, "x5c")
@@ -147,7 +173,10 @@ class ReaderIndex:
             raise RefusedError(ReasonCode.TEST_KEY, "x5c", "a test authority, and the bundle is for production")
         if not authority.valid_from <= epoch(at) <= authority.valid_until:
             raise RefusedError(ReasonCode.CHAIN, "x5c", "the authority does not certify readers at this time")
-        organisations = verified.leaf.organisations or verified.leaf.dns_names or verified.leaf.uris
+        if authority.profile is not CertificateProfile.VCRED:
+            organisations: tuple[str, ...] = (authority.id,)
+        else:
+            organisations = verified.leaf.organisations or verified.leaf.dns_names or verified.leaf.uris
         return VerifiedReader(
             client_id=client_id,
             registered=True,

@@ -9,7 +9,8 @@ A credential's issuer key is accepted when all of this holds, in this order:
    ``chain``). What a key is for, the extended key usage says, or for a bare key the authority's purpose: a key that is
    a reader's or a status signer's signs no credential, whatever else certifies it. An empty bundle trusts nobody, and
    a DID that it does not name is nobody.
-3. The issuer the credential names is that authority, and the one the certificate names (``issuer``).
+3. The issuer the credential names is that authority, and the one the certificate names (``issuer``). Where the bundle
+   states another certificate profile than ours, it may also name nobody, or whom its certificate names.
 4. No key on the path, nor the authority, is withdrawn: after ``compromised`` nothing is valid, whoever listed the key
    as compromised; after ``superseded`` what was issued before stays valid (``key_withdrawn``).
 5. A production bundle takes no test authority (``test_key``).
@@ -33,6 +34,8 @@ from typing import TYPE_CHECKING
 from vcred.errors import RefusedError
 from vcred.reasons import ReasonCode
 from vcred.trust.content import WithdrawalReason
+from vcred.trust.other_profiles import names_host
+from vcred.trust.profile import CertificateProfile
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -83,6 +86,9 @@ class SignerRecord:
     compromised: bool
     superseded_at: int | None
     path: str = field(default="x5c")
+    uris: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Whom the certificate of another profile names."""
 
 
 def denied_kids(authorities: Iterable[Authority]) -> frozenset[bytes]:
@@ -107,7 +113,7 @@ def admit_issuer(
 ) -> VerifiedIssuer:
     """Rules 3 to 7 for a document signer. Raises ``RefusedError``."""
     authority = record.issuer.authority
-    if issuer != authority.id:
+    if issuer != authority.id and not _is_called(record, issuer):
         raise RefusedError(ReasonCode.ISSUER, "issuer", "the key is not of the authority that is named as issuer")
     _check_withdrawn(record, issued_at)
     if production and record.issuer.test:
@@ -145,6 +151,12 @@ def check_clock(*, now: int, signed_at: int, expires_at: int, last_seen: int | N
         raise RefusedError(ReasonCode.CLOCK, "", f"the clock is {signed_at - now} s before the bundle was signed")
     if now >= expires_at:
         raise RefusedError(ReasonCode.BUNDLE_EXPIRED, "", f"the bundle expired {now - expires_at} s ago")
+
+
+def _is_called(record: SignerRecord, issuer: str) -> bool:
+    if record.issuer.authority.profile is CertificateProfile.VCRED:
+        return False
+    return issuer == "" or issuer in record.uris or names_host(issuer, record.hosts)
 
 
 def _check_withdrawn(record: SignerRecord, issued_at: int) -> None:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from vcred.errors import RefusedError, TrustError
 from vcred.reasons import ReasonCode
 from vcred.trust.bare import keys_of
-from vcred.trust.profile import MAX_CHAIN, Purpose
+from vcred.trust.other_profiles import stands_for
+from vcred.trust.profile import MAX_CHAIN, CertificateProfile, Purpose
 from vcred.trust.rules import SignerRecord, VerifiedIssuer, denied_kids, withdrawal
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
     from vcred.trust.bare import BareKey
     from vcred.trust.content import Authority
-    from vcred.trust.x509 import VerifiedChain
+    from vcred.trust.x509 import Certificate, VerifiedChain
 
-__all__ = ["SignerIndex"]
+__all__ = ["SignerIndex", "signer_purpose"]
 
 _MAX_PRESENTED = 256
 _MAX_TIME = 253402300799
@@ -46,10 +47,16 @@ class SignerIndex:
         self._owners: dict[bytes, list[Authority]] = {}
         self._anchors: dict[bytes, list[bytes]] = {}
         self._listed: dict[bytes, SignerRecord] = {}
-        self._presented: OrderedDict[tuple[bytes, ...], SignerRecord] = OrderedDict()
+        self._profiles: dict[bytes, CertificateProfile] = {}
+        self._presented: OrderedDict[tuple[Purpose, tuple[bytes, ...]], SignerRecord] = OrderedDict()
         self._lock = Lock()
         authorities = tuple(authorities)
         self._denied = denied_kids(authorities)
+        self._ids = frozenset(authority.id for authority in authorities)
+        try:
+            _check_roots(authorities)
+        except RefusedError as error:
+            raise TrustError(f"the bundle is wrong: {error}") from error
         for authority in authorities:
             if authority.purpose is not Purpose.READER:
                 try:
@@ -74,7 +81,7 @@ class SignerIndex:
         if kid is not None:
             kid = self._key_id(kid, issuer)
         if x5c:
-            record = self._presented.get(x5c) or self._verify_presented(x5c, purpose, issued_at)
+            record = self._presented.get((purpose, x5c)) or self._verify_presented(x5c, purpose, issued_at)
             if kid is not None and kid != record.issuer.key.kid:
                 raise RefusedError(ReasonCode.KEY, "kid", "kid and x5c mean different keys")
         elif kid is None:
@@ -83,6 +90,9 @@ class SignerIndex:
             record = self._listed.get(kid) or self._verify_listed(kid)
         if record.purpose is not purpose:
             raise RefusedError(ReasonCode.CHAIN, record.path, f"the signer is not for {purpose.value}")
+        # A certificate of another profile may name whom it likes, but nobody whom the bundle knows as somebody else.
+        if issuer in self._ids and issuer != record.issuer.authority.id:
+            raise RefusedError(ReasonCode.ISSUER, "issuer", "the key is not of the authority that is named as issuer")
         return record
 
     def find_status_signer(self, *, kid: bytes | None, x5c: tuple[bytes, ...], issued_at: int) -> SignerRecord:
@@ -114,6 +124,7 @@ class SignerIndex:
             if der not in self._owners:
                 self._anchors.setdefault(anchor.subject, []).append(der)
             self._owners.setdefault(der, []).append(authority)
+            self._profiles[der] = authority.profile
         for chain, kid in zip(authority.signers, authority.kids, strict=True):
             if read_certificate(chain[0], "signer").key.kid != kid:
                 raise TrustError(f"the bundle is wrong: {authority.id}: kid {kid.hex()} is not that of the certificate")
@@ -143,18 +154,19 @@ class SignerIndex:
         if not chain:
             return self._listed[kid]
         leaf = read_certificate(chain[0], "signer")
-        for_status = authority.purpose is Purpose.STATUS or leaf.usages == (Purpose.STATUS.eku,)
-        purpose = Purpose.STATUS if for_status else Purpose.ISSUER
+        purpose, ours = signer_purpose(authority, leaf), authority.profile is CertificateProfile.VCRED
         at = datetime.fromtimestamp(leaf.not_before, UTC)
-        verified = verify_chain(chain, authority.anchors, purpose=purpose, at=at, path="signer")
-        if verified.leaf.uris != (authority.id,):
+        verified = verify_chain(
+            chain, authority.anchors, purpose=purpose, at=at, path="signer", profile=authority.profile
+        )
+        if ours and verified.leaf.uris != (authority.id,):
             raise RefusedError(ReasonCode.ISSUER, "signer", "the certificate names another issuer")
         record = self._record(authority, verified, purpose, listed=True)
         self._listed[kid] = record
         return record
 
     def _verify_presented(self, x5c: tuple[bytes, ...], purpose: Purpose, issued_at: int) -> SignerRecord:
-        from vcred.trust.x509 import read_certificate, verify_chain  # noqa: PLC0415 - X.509 loads with the first bundle
+        from vcred.trust.x509 import read_certificate, signing_anchor, verify_chain  # noqa: PLC0415 - as above
 
         if not 0 <= issued_at <= _MAX_TIME:
             raise RefusedError(ReasonCode.CHAIN, "x5c", "the signer was not valid at the time of issue")
@@ -164,14 +176,21 @@ class SignerIndex:
         # Only anchors of the right name are looked at: a nation has a thousand. And a root that only stands behind
         # status lists never vouches for a certificate.
         top = read_certificate(x5c[-1], f"x5c[{len(x5c) - 1}]")
+        anchors: list[bytes] = self._anchors.get(top.issuer, [])
+        profile = CertificateProfile.VCRED
+        if any(self._profiles[anchor] is not profile for anchor in anchors):
+            anchors = [signing_anchor(x5c[-1], anchors)]
+            profile = self._profiles[anchors[0]]
         owners = {
-            anchor: [each for each in self._owners[anchor] if purpose in (each.purpose, Purpose.STATUS)]
-            for anchor in self._anchors.get(top.issuer, ())
+            anchor: [each for each in self._owners[anchor] if _serves(each, purpose, profile)] for anchor in anchors
         }
-        verified = verify_chain(x5c, [anchor for anchor, owned in owners.items() if owned], purpose=purpose, at=at)
+        if profile is not CertificateProfile.VCRED and not owners[anchors[0]]:
+            raise RefusedError(ReasonCode.CHAIN, "x5c", f"the root is not for {purpose.value}")
+        trusted = [anchor for anchor, owned in owners.items() if owned]
+        verified = verify_chain(x5c, trusted, purpose=purpose, at=at, profile=profile)
         record = self._presented_record(x5c, verified, purpose, owners[verified.anchor])
         with self._lock:
-            self._presented[x5c] = record
+            self._presented[purpose, x5c] = record
             if len(self._presented) > _MAX_PRESENTED:
                 self._presented.popitem(last=False)
         return record
@@ -190,10 +209,7 @@ class SignerIndex:
                 raise RefusedError(ReasonCode.CHAIN, "x5c", f"the bundle lists the key for {record.purpose.value}")
             if self._by_kid[kid][1] == x5c:
                 return record
-        named = [each for each in owners if (each.id,) == verified.leaf.uris]
-        if not named:
-            raise RefusedError(ReasonCode.ISSUER, "x5c", "the root does not answer for the issuer it certifies")
-        return self._record(named[0], verified, purpose, listed=False)
+        return self._record(_named(owners, verified.leaf), verified, purpose, listed=False)
 
     def _record(self, authority: Authority, verified: VerifiedChain, purpose: Purpose, *, listed: bool) -> SignerRecord:
         compromised, superseded_at = withdrawal(authority, verified.kids, denied=self._denied)
@@ -205,6 +221,8 @@ class SignerIndex:
             listed=listed,
             compromised=compromised,
             superseded_at=superseded_at,
+            uris=verified.leaf.uris,
+            hosts=verified.leaf.dns_names,
         )
 
     def _bare_record(self, authority: Authority, bare: BareKey) -> SignerRecord:
@@ -219,3 +237,52 @@ class SignerIndex:
             superseded_at=superseded_at,
             path="kid",
         )
+
+
+def signer_purpose(authority: Authority, leaf: Certificate) -> Purpose:
+    """What a listed signer is for: its usage says so, and under another profile than ours its authority's purpose."""
+    if authority.profile is not CertificateProfile.VCRED or authority.purpose is Purpose.STATUS:
+        return authority.purpose
+    return Purpose.STATUS if leaf.usages == (Purpose.STATUS.eku,) else authority.purpose
+
+
+def _serves(authority: Authority, purpose: Purpose, profile: CertificateProfile) -> bool:
+    """Whether roots of ``authority`` stand behind signers for ``purpose``; under other profiles they have one alone."""
+    also = Purpose.STATUS if profile is CertificateProfile.VCRED else authority.purpose
+    return purpose in (authority.purpose, also)
+
+
+def _named(owners: list[Authority], leaf: Certificate) -> Authority:
+    """The owner of the root that ``leaf`` is of. Raises ``RefusedError`` with ``issuer``.
+
+    Ours name it. A certificate of another profile may leave it open while there is one owner; of several it names one.
+    """
+    if owners[0].profile is CertificateProfile.VCRED:
+        found = [each for each in owners if (each.id,) == leaf.uris]
+    else:
+        found = [each for each in owners if stands_for(leaf, each.id)] if len(owners) > 1 else owners
+        if len(found) > 1:
+            found = []
+    if not found:
+        raise RefusedError(ReasonCode.ISSUER, "x5c", "the root does not answer for the issuer it certifies")
+    return found[0]
+
+
+def _check_roots(authorities: Iterable[Authority]) -> None:
+    """Where no usage of ours tells certificates apart, the root does: it has one profile, and readers have their own.
+
+    Raises ``TrustError``.
+    """
+    from vcred.trust.x509 import read_certificate  # noqa: PLC0415 - X.509 loads with the first bundle
+
+    authorities = tuple(authorities)
+    if all(authority.profile is CertificateProfile.VCRED for authority in authorities):
+        return
+    uses: dict[bytes, set[tuple[CertificateProfile, bool]]] = {}
+    for authority in authorities:
+        for der in authority.anchors:
+            # By its key: one root may have several certificates.
+            use = uses.setdefault(read_certificate(der, "anchor").key.kid, set())
+            use.add((authority.profile, authority.purpose is Purpose.READER))
+            if len(use) > 1 and any(profile is not CertificateProfile.VCRED for profile, _ in use):
+                raise TrustError(f"the bundle is wrong: {authority.id}: its root has another profile or use")

@@ -16,7 +16,7 @@ from vcred.formats._cose import X5CHAIN, sign_sign1
 from vcred.formats._wire import epoch
 from vcred.trust.foreign import key_identifier, subject_values
 from vcred.trust.lote_build import check_list_signer
-from vcred.trust.profile import Purpose
+from vcred.trust.profile import CertificateProfile, Purpose
 from vcred.trust.rules import denied_kids, withdrawal
 from vcred.trust.vical import parse_vical, verify_vical
 
@@ -78,7 +78,8 @@ def _listed(authorities: Sequence[Authority], now: int) -> Iterable[tuple[Certif
     denied = denied_kids(authorities)
     owners: dict[bytes, list[Authority]] = {}
     for authority in authorities:
-        if authority.purpose is not Purpose.ISSUER or authority.test:
+        # A root of HAIP certificates is no IACA.
+        if authority.purpose is not Purpose.ISSUER or authority.test or authority.profile is CertificateProfile.HAIP:
             continue
         if not authority.valid_from <= now < authority.valid_until:
             continue

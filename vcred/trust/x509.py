@@ -28,7 +28,8 @@ from vcred.errors import MalformedError, RefusedError
 from vcred.formats._wire import b64u_encode
 from vcred.keys import PublicKey
 from vcred.reasons import ReasonCode
-from vcred.trust.profile import MAX_CERTIFICATE_BYTES, MAX_CHAIN, MAX_NAMES, Purpose
+from vcred.trust.other_profiles import check_other_ca, check_other_leaf, check_place
+from vcred.trust.profile import MAX_CERTIFICATE_BYTES, MAX_CHAIN, MAX_NAMES, CertificateProfile, Purpose
 from vcred.trust.x509_build import build_intermediate, build_reader, build_root, build_signer
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
     "build_signer",
     "check_leaf",
     "read_certificate",
+    "signing_anchor",
     "verify_chain",
     "x509_hash",
 ]
@@ -126,10 +128,24 @@ def check_leaf(leaf: Certificate, *, purpose: Purpose, path: str) -> None:
         raise RefusedError(ReasonCode.CHAIN, path, "a signer has one URI as alternative name")
 
 
+def signing_anchor(top: bytes, anchors: Sequence[bytes], *, path: str = "x5c") -> bytes:
+    """Which of ``anchors`` signed ``top``. Raises ``RefusedError``: ``untrusted``, ``chain`` or ``limit``."""
+    return _anchor_of(read_certificate(top, path), anchors, path).der
+
+
 def verify_chain(
-    chain: Sequence[bytes], anchors: Sequence[bytes], *, purpose: Purpose, at: datetime, path: str = "x5c"
+    chain: Sequence[bytes],
+    anchors: Sequence[bytes],
+    *,
+    purpose: Purpose,
+    at: datetime,
+    path: str = "x5c",
+    profile: CertificateProfile = CertificateProfile.VCRED,
 ) -> VerifiedChain:
     """Verify ``chain`` (DER, leaf first, without the root) to one of ``anchors`` for ``purpose`` at ``at``.
+
+    Rules 5 and 6 are our ``profile``'s. For another, which nobody but the trust list states, they are those of
+    ``vcred.trust.other_profiles``.
 
     Raises ``RefusedError`` with ``untrusted``, ``chain`` or ``limit``; see the module text for the rules.
     No anchors means that nothing is trusted. ``ValueError`` for a time without zone.
@@ -145,11 +161,16 @@ def verify_chain(
         if certificate.subject == certificate.issuer:
             raise RefusedError(ReasonCode.CHAIN, f"{path}[{index}]", "the certificate is self-signed")
         if index:
-            _check_ca(certificate, purpose, f"{path}[{index}]")
-    check_leaf(certificates[0], purpose=purpose, path=f"{path}[0]")
+            _check_ca(certificate, certificates[0], purpose, profile, f"{path}[{index}]")
+    if ours := profile is CertificateProfile.VCRED:
+        check_leaf(certificates[0], purpose=purpose, path=f"{path}[0]")
+    else:
+        check_other_leaf(certificates[0], profile=profile, purpose=purpose, path=f"{path}[0]")
     anchor = _anchor_of(certificates[-1], anchors, path)
-    _check_ca(anchor, purpose, "anchor")
-    _verify_path(certificates, anchor, at, path)
+    _check_ca(anchor, certificates[0], purpose, profile, "anchor")
+    if profile is CertificateProfile.ISO:
+        check_place(certificates, anchor, path)
+    _verify_path(certificates, anchor, at, path, named=ours)
     whole = (*certificates, anchor)
     return VerifiedChain(
         leaf=certificates[0],
@@ -160,7 +181,12 @@ def verify_chain(
     )
 
 
-def _check_ca(certificate: Certificate, purpose: Purpose, path: str) -> None:
+def _check_ca(
+    certificate: Certificate, leaf: Certificate, purpose: Purpose, profile: CertificateProfile, path: str
+) -> None:
+    if profile is not CertificateProfile.VCRED:
+        check_other_ca(certificate, leaf, profile=profile, purpose=purpose, path=path)
+        return
     if not certificate.is_ca or not certificate.may_certify:
         raise RefusedError(ReasonCode.CHAIN, path, "the certificate may not sign certificates")
     if certificate.usages is not None and purpose.eku not in certificate.usages:
@@ -182,7 +208,9 @@ def _anchor_of(top: Certificate, anchors: Sequence[bytes], path: str) -> Certifi
     raise RefusedError(ReasonCode.UNTRUSTED, path, "no anchor signed the last certificate of the chain")
 
 
-def _verify_path(certificates: Sequence[Certificate], anchor: Certificate, at: datetime, path: str) -> None:
+def _verify_path(
+    certificates: Sequence[Certificate], anchor: Certificate, at: datetime, path: str, *, named: bool
+) -> None:
     from cryptography import x509  # noqa: PLC0415 - one of the slow imports
     from cryptography.x509 import verification  # noqa: PLC0415 - as above
 
@@ -196,7 +224,7 @@ def _verify_path(certificates: Sequence[Certificate], anchor: Certificate, at: d
         .max_chain_depth(MAX_CHAIN)
         .extension_policies(
             ca_policy=permit.require_present(x509.BasicConstraints, critical, None),
-            ee_policy=permit.require_present(x509.SubjectAlternativeName, agnostic, None),
+            ee_policy=permit.require_present(x509.SubjectAlternativeName, agnostic, None) if named else permit,
         )
     )
     try:

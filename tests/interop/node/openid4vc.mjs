@@ -2,7 +2,7 @@
 import { DcqlQuery } from 'dcql'
 import { Openid4vciClient } from '@openid4vc/openid4vci'
 import { Openid4vpClient } from '@openid4vc/openid4vp'
-import { clientAuthenticationAnonymous, clientAuthenticationClientAttestationJwt } from '@openid4vc/oauth2'
+import { clientAuthenticationAnonymous, clientAuthenticationClientAttestationJwt, resourceRequest } from '@openid4vc/oauth2'
 import * as mdoc from './mdoc.mjs'
 import * as sdJwt from './sd_jwt.mjs'
 import { callbacks, fetcher, signerOf, thumbprint } from './online.mjs'
@@ -25,7 +25,7 @@ function walletOf({ authority, attestation, instanceKey, dpopKey, holderKeys }) 
   const fetch = fetcher(authority)
   const shared = callbacks({ fetch, own: [instanceKey, dpopKey, ...holderKeys].filter(Boolean) })
   const clientAuthentication = attestation ? attested(attestation, shared) : clientAuthenticationAnonymous()
-  return { fetch, client: new Openid4vciClient({ callbacks: { ...shared, clientAuthentication } }) }
+  return { fetch, shared, client: new Openid4vciClient({ callbacks: { ...shared, clientAuthentication } }) }
 }
 
 // The person's browser: it goes where it is sent, with its cookies, until that is the wallet.
@@ -71,9 +71,26 @@ async function authorize({ client, fetch, offer, metadata, clientId, redirectUri
   })
 }
 
+// Its own `retrieveDeferredCredentials` (0.4.6) refuses a notification_id beside credentials, which section 9.2 allows.
+async function fetchDeferred({ issuerMetadata, accessToken, dpop, shared, transactionId }) {
+  const { ok, response } = await resourceRequest({
+    url: issuerMetadata.credentialIssuer.deferred_credential_endpoint,
+    requestOptions: {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ transaction_id: transactionId }),
+    },
+    accessToken,
+    dpop,
+    callbacks: shared,
+  })
+  if (!ok) throw new Error(`deferred: ${response.status} ${await response.text()}`)
+  return response.json()
+}
+
 // From an offer to credentials: one for each of `holderKeys`. Keys are private JWKs; what is not given is not done.
 export async function receive(given) {
-  const { fetch, client } = walletOf(given)
+  const { fetch, shared, client } = walletOf(given)
   const offer = await client.resolveCredentialOffer(given.offer)
   const metadata = await client.resolveIssuerMetadata(offer.credential_issuer)
   const configurationId = given.configurationId ?? offer.credential_configuration_ids[0]
@@ -110,8 +127,7 @@ export async function receive(given) {
   if (deferred && given.ready) {
     const answer = await fetch(given.ready.url, { method: 'POST', headers: given.ready.headers, body: given.ready.body })
     if (!answer.ok) throw new Error(`the office says ${answer.status}: ${await answer.text()}`)
-    const later = await client.retrieveDeferredCredentials({ ...asked, transactionId: deferred })
-    credentialResponse = later.deferredCredentialResponse
+    credentialResponse = await fetchDeferred({ ...asked, shared, transactionId: deferred })
   }
   const notified = credentialResponse.notification_id
   if (notified) {
@@ -146,7 +162,7 @@ const held = one =>
 // The frame of sd-jwt-js that discloses what the paths of a DCQL query select.
 function frameOf(claims) {
   const frame = {}
-  for (const { path } of claims ?? []) {
+  for (const { path } of claims) {
     path.reduce((node, part, place) => {
       if (place === path.length - 1) return (node[part] = true)
       if (typeof node[part] !== 'object') node[part] = {}
@@ -156,19 +172,20 @@ function frameOf(claims) {
   return frame
 }
 
-async function show(one, query, session) {
+async function show(one, claims, session) {
   if (one.format === 'mso_mdoc') {
     const wanted = {}
-    for (const { path } of query.claims ?? []) (wanted[path[0]] ??= []).push(path[1])
+    for (const path of [...claims.map(claim => claim.path), ...(one.always ?? [])]) (wanted[path[0]] ??= []).push(path[1])
     const document = Buffer.from(one.credential, 'base64url').toString('base64')
     const given = { document, doctype: one.doctype, wanted, session, deviceKey: one.key }
     return Buffer.from(await mdoc.present(given), 'base64').toString('base64url')
   }
-  const claims = { iat: Math.floor(Date.now() / 1000), aud: session.clientId, nonce: session.nonce }
-  return sdJwt.present({ credential: one.credential, frame: frameOf(query.claims), key: one.key, claims })
+  const binding = { iat: Math.floor(Date.now() / 1000), aud: session.clientId, nonce: session.nonce }
+  return sdJwt.present({ credential: one.credential, frame: frameOf(claims), key: one.key, claims: binding })
 }
 
-// An answer to `request` (a URI) with what `wallet` holds: `{format, credential, key, vct | doctype, claims}`.
+// An answer to `request` (a URI) with what `wallet` holds: `{format, credential, key, vct | doctype, claims}`; `always` are
+// elements of an mdoc that its issuer wants in every presentation.
 export async function answer({ request, authority, roots, wallet }) {
   const shared = callbacks({ fetch: fetcher(authority), roots })
   const client = new Openid4vpClient({ callbacks: shared })
@@ -190,8 +207,9 @@ export async function answer({ request, authority, roots, wallet }) {
   for (const one of query.credentials) {
     const match = matched.credential_matches[one.id]
     if (!match?.success) continue
-    const place = match.valid_credentials[0].input_credential_index
-    shown[one.id] = [await show(wallet[place], one, session)]
+    const [{ input_credential_index: place, claims }] = match.valid_credentials
+    const chosen = claims.valid_claim_sets[0].valid_claim_indexes ?? []
+    shown[one.id] = [await show(wallet[place], chosen.map(index => one.claims[index]), session)]
   }
   const response = await client.createOpenid4vpAuthorizationResponse({
     authorizationRequestPayload: asked,

@@ -39,6 +39,7 @@ export async function listen({ key, certificate }) {
       answer = route ? await route({ asked, body, form: Object.fromEntries(new URLSearchParams(body)), query: place.searchParams }) : json({}, 404)
     } catch (error) {
       const known = error instanceof Oauth2ServerErrorResponseError
+      if (!known) console.error(error)
       answer = json(known ? error.errorResponse : { error: 'server_error', error_description: String(error) }, known ? (error.status ?? 400) : 500)
     }
     response.writeHead(answer.status, answer.headers)
@@ -55,7 +56,10 @@ export async function close() {
 
 // `credentials`: by configuration id, its metadata and what is issued (`claims` and `frame`, or `namespaces`).
 export async function offer({ url, signingKey, chain, tokenKey, credentials, txCode, grant, issued }) {
-  const shared = callbacks({ own: [tokenKey] })
+  // The resource server fetches the keys of the authorization server, which is this one.
+  const jwks = { keys: [{ ...open(tokenKey), kid: 'token', alg: keys.jose(tokenKey), use: 'sig' }] }
+  const fetch = async () => new Response(JSON.stringify(jwks), { headers: { 'content-type': 'application/jwk-set+json' } })
+  const shared = callbacks({ fetch, own: [tokenKey] })
   const issuer = new Openid4vciIssuer({ callbacks: shared })
   const server = new Oauth2AuthorizationServer({ callbacks: shared })
   const guard = new Oauth2ResourceServer({ callbacks: shared })
@@ -69,6 +73,7 @@ export async function offer({ url, signingKey, chain, tokenKey, credentials, txC
   })
   const authorizationServer = server.createAuthorizationServerMetadata({
     issuer: url,
+    jwks_uri: `${url}/jwks`,
     token_endpoint: `${url}/token`,
     authorization_endpoint: `${url}/authorize`,
     pushed_authorization_request_endpoint: `${url}/par`,
@@ -223,6 +228,7 @@ export async function ask({ url, readerKey, chain, clientId, query, issuerKey, t
     verifier.createOpenId4vpAuthorizationRequest({
       scheme: 'openid4vp://',
       authorizationRequestPayload: payload,
+      wallet: { expectedNonce: payload.wallet_nonce },
       jar: {
         requestUri: `${url}/request`,
         expiresInSeconds: 120,

@@ -67,6 +67,7 @@ def test_without_a_namespace_the_document_type_is_it():
     [
         ('namespace = "kr.vcred.club.card.1"\n', "", "namespace", "need one beside it"),
         ('doctype = "org.example.card.1"', 'doctype = "kr.vcred.club.1"', "namespace", "is its own namespace"),
+        ('namespace = "kr.vcred.club.card.1"', 'namespace = "org.iso.23220.1"', "namespace", "take one of your own"),
         ('element = "age_over_19"', 'element = "family_name"', "claims.ageOver19.mdoc", "another claim already"),
         ('"org.example.1", element = "rank"', '"kr.vcred.club.card.1", element = "rank"', "claims.rank.mdoc", "own"),
         ('element = "age_over_19"', 'element = "age_over_18"', "claims.ageOver19.mdoc", "age_over:18"),

@@ -157,6 +157,19 @@ def test_a_work_that_fails_takes_nothing_of_the_others_with_it(store: IssuerStor
     assert sorted(line["code"] for line in store.audit()) == ["n-0", "n-2", "n-4"]
 
 
+def test_a_transaction_inside_a_transaction_is_a_part_of_it(store: IssuerStore) -> None:
+    store.group_commits()
+
+    def fail() -> None:
+        with store.writing():
+            store.transact(lambda: store.log(1_000, "offered"))
+            raise ValueError("undo")
+
+    with pytest.raises(ValueError, match="undo"):
+        fail()
+    assert store.audit() == []
+
+
 def test_a_closed_store_takes_no_more_work(target: str) -> None:
     store = IssuerStore(target)
     store.group_commits()

@@ -156,7 +156,7 @@ def test_an_offer_is_answered_once_and_forgotten_when_it_ends():
         assert store.offer(b"m" * 16) is None
         held = reserve(store)
         assert store.reserved(b"n" * 16) == held
-        assert store.offer(b"n" * 16) == OFFER._replace(request_digest=b"request")
+        assert store.offer(b"n" * 16) == OFFER._replace(request_digest=b"request", reserved="c-1")
         with store.writing():
             store.deliver(b"n" * 16, "c-1", b"delivery", **FACTS)
         assert store.reserved(b"n" * 16) is None

@@ -16,7 +16,7 @@ from vcred.errors import MalformedError, TrustError
 from vcred.formats._jose import sign_jws
 from vcred.formats._wire import dump_json
 from vcred.keys import SoftwareSigner
-from vcred.trust import Purpose, Withdrawal, WithdrawalReason
+from vcred.trust import CertificateProfile, Purpose, Withdrawal, WithdrawalReason
 from vcred.trust.bare import BareKey
 from vcred.trust.did import did_key
 from vcred.trust.lote import GRANTED, SERVICE_TYPES, WITHDRAWN, listed_by, parse_lote, verify_lote
@@ -60,6 +60,12 @@ def test_our_own_list_reads_back_as_the_same_authorities_and_readers(lists):
     verified = verify_lote(lists.parsed(), **lists.pins())
     assert listed_by(verified) == (lists.authorities, lists.readers)
     assert verified.signer == lists.key.public_key
+
+
+def test_another_certificate_profile_comes_back_as_it_was_said(lists):
+    others = (replace(lists.authorities[0], profile=CertificateProfile.ISO), *lists.authorities[1:])
+    verified = verify_lote(lists.parsed(others), **lists.pins())
+    assert listed_by(verified) == (others, lists.readers)
 
 
 def test_the_scheme_says_who_publishes_it_and_when(lists):

@@ -1,0 +1,237 @@
+"""The rows of the authorization server: pushed requests, codes, tokens, what was spent, wrong guesses.
+
+Every secret is known by its keyed hash. What may be used once is used by one ``UPDATE`` or ``INSERT`` that says whether
+it was the first, so that of any number of simultaneous requests, in any number of processes, one gets it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from issuer.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
+
+
+class AuthorizationRow(NamedTuple):
+    """A pushed authorization request. ``detailed``: which of ``configurations`` by ``authorization_details``."""
+
+    id: str
+    client_id: str
+    instance: str | None
+    jkt: str | None
+    redirect_uri: str
+    state: str | None
+    code_challenge: str
+    configurations: tuple[str, ...]
+    detailed: tuple[str, ...]
+    issuer_state: str | None
+    decided: bool
+    opens_until: int
+    expires_at: int
+
+
+class GrantRow(NamedTuple):
+    """What somebody was granted. ``instance`` and ``jkt`` are thumbprints of the keys that the code is bound to."""
+
+    id: str
+    kind: str
+    code_expires_at: int
+    application: str
+    configurations: tuple[str, ...]
+    detailed: tuple[str, ...]
+    client_id: str | None
+    instance: str | None
+    jkt: str | None
+    redirect_uri: str | None
+    code_challenge: str | None
+    tx_hash: bytes | None
+    tries: int
+    used: bool
+    expires_at: int
+
+
+class TokenRow(NamedTuple):
+    """An access or refresh token, and the application it is for."""
+
+    grant_id: str
+    application: str
+    client_id: str | None
+    instance: str | None
+    jkt: str | None
+    configurations: tuple[str, ...]
+    detailed: tuple[str, ...]
+    expires_at: int
+
+
+class GrantRows(Database):
+    """See the module. Every method that changes something is for use inside a transaction."""
+
+    def secret_hash(self, kind: str, secret: str) -> bytes:
+        """How the store knows a secret of that kind."""
+        return self.keyed_hash(kind, secret.encode("utf-8", "surrogatepass"))
+
+    def spend(self, kind: str, value: str, *, expires_at: int, at: int) -> bool:
+        """Whether ``value`` is used for the first time. It is remembered until ``expires_at``."""
+        if self.due("spent", at=at):
+            self._db.execute("DELETE FROM spent WHERE expires_at <= ?", (at,))
+        done = self._db.execute(
+            "INSERT INTO spent VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
+            (self.secret_hash(kind, value), expires_at),
+        )
+        return bool(done.rowcount == 1)
+
+    def is_spent(self, kind: str, value: str) -> bool:
+        """Whether ``value`` was used."""
+        return self._one("SELECT 1 FROM spent WHERE hash = ?", self.secret_hash(kind, value)) is not None
+
+    def add_guess(self, who: str, *, at: int) -> None:
+        """One more wrong guess by ``who`` in this minute."""
+        self._db.execute("DELETE FROM guesses WHERE began < ?", (at - 120,))
+        self._db.execute(
+            "INSERT INTO guesses VALUES (?, ?, 1) ON CONFLICT (hash, began) DO UPDATE SET number = guesses.number + 1",
+            (self.secret_hash("guess", who), at - at % 60),
+        )
+
+    def guesses(self, who: str, *, at: int) -> int:
+        """How many in this minute."""
+        row = self._one(
+            "SELECT number FROM guesses WHERE hash = ? AND began = ?", self.secret_hash("guess", who), at - at % 60
+        )
+        return 0 if row is None else int(row["number"])
+
+    def add_authorization(self, request_uri: str, row: AuthorizationRow, *, at: int) -> None:
+        """A pushed request; those that have expired are forgotten."""
+        self._db.execute("DELETE FROM authorizations WHERE expires_at <= ?", (at,))
+        self._db.execute(
+            "INSERT INTO authorizations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.id,
+                self.secret_hash("request", request_uri),
+                row.client_id,
+                row.instance,
+                row.jkt,
+                row.redirect_uri,
+                row.state,
+                row.code_challenge,
+                json.dumps(row.configurations),
+                json.dumps(row.detailed),
+                row.issuer_state,
+                int(row.decided),
+                row.opens_until,
+                row.expires_at,
+            ),
+        )
+
+    def pushed(self, request_uri: str) -> AuthorizationRow | None:
+        """The request that was pushed."""
+        return self._authorization("request_hash", self.secret_hash("request", request_uri))
+
+    def authorization(self, authorization_id: str) -> AuthorizationRow | None:
+        """One of them."""
+        return self._authorization("id", authorization_id)
+
+    def decide(self, authorization_id: str) -> bool:
+        """Whether this is the first decision."""
+        changed = self._db.execute(
+            "UPDATE authorizations SET decided = 1 WHERE id = ? AND decided = 0", (authorization_id,)
+        )
+        return bool(changed.rowcount == 1)
+
+    def add_grant(self, code: str, row: GrantRow, *, at: int) -> None:
+        """A code; grants that have expired are forgotten with their tokens."""
+        self._db.execute("DELETE FROM grants WHERE expires_at <= ?", (at,))
+        self._db.execute(
+            "INSERT INTO grants VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.id,
+                row.kind,
+                self.secret_hash("code", code),
+                row.code_expires_at,
+                row.application,
+                json.dumps(row.configurations),
+                json.dumps(row.detailed),
+                row.client_id,
+                row.instance,
+                row.jkt,
+                row.redirect_uri,
+                row.code_challenge,
+                row.tx_hash,
+                row.tries,
+                int(row.used),
+                row.expires_at,
+            ),
+        )
+
+    def grant_of(self, code: str) -> GrantRow | None:
+        """What a code is for."""
+        row = self._one("SELECT * FROM grants WHERE code_hash = ?", self.secret_hash("code", code))
+        if row is None:
+            return None
+        found = {name: row[name] for name in GrantRow._fields}
+        return GrantRow(**_unpacked(found) | {"used": bool(row["used"])})
+
+    def use_code(self, grant_id: str) -> bool:
+        """Whether the code is used for the first time."""
+        return bool(self._db.execute("UPDATE grants SET used = 1 WHERE id = ? AND used = 0", (grant_id,)).rowcount == 1)
+
+    def add_try(self, grant_id: str) -> None:
+        """One more wrong transaction code."""
+        self._db.execute("UPDATE grants SET tries = tries + 1 WHERE id = ?", (grant_id,))
+
+    def keep_grant(self, grant_id: str, *, until: int) -> None:
+        """Remember the grant at least as long as its tokens."""
+        self._db.execute("UPDATE grants SET expires_at = ? WHERE id = ? AND expires_at < ?", (until, grant_id, until))
+
+    def add_token(self, kind: str, token: str, row: TokenRow, *, at: int) -> None:
+        """A token; those that have expired are forgotten."""
+        if self.due("tokens", at=at):
+            self._db.execute("DELETE FROM tokens WHERE expires_at <= ?", (at,))
+        self._db.execute(
+            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.secret_hash(kind, token),
+                kind,
+                row.grant_id,
+                row.client_id,
+                row.instance,
+                row.jkt,
+                json.dumps(row.configurations),
+                json.dumps(row.detailed),
+                row.expires_at,
+            ),
+        )
+
+    def token(self, kind: str, token: str) -> TokenRow | None:
+        """What a token is for."""
+        row = self._one(
+            """SELECT tokens.*, grants.application FROM tokens JOIN grants ON grants.id = tokens.grant_id
+            WHERE tokens.hash = ? AND tokens.kind = ?""",
+            self.secret_hash(kind, token),
+            kind,
+        )
+        return None if row is None else TokenRow(**_unpacked({name: row[name] for name in TokenRow._fields}))
+
+    def end_tokens(self, grant_id: str) -> None:
+        """No token of this grant counts any more."""
+        self._db.execute("DELETE FROM tokens WHERE grant_id = ?", (grant_id,))
+
+    def end_grants(self, application: str) -> None:
+        """No code or token for this application counts any more."""
+        self._db.execute("DELETE FROM grants WHERE application = ?", (application,))
+
+    def _authorization(self, column: str, value: object) -> AuthorizationRow | None:
+        row = self._one(f"SELECT * FROM authorizations WHERE {column} = ?", value)  # noqa: S608 - our own names
+        if row is None:
+            return None
+        found = {name: row[name] for name in AuthorizationRow._fields}
+        return AuthorizationRow(**_unpacked(found) | {"decided": bool(row["decided"])})
+
+
+def _unpacked(row: dict[str, Any]) -> dict[str, Any]:
+    lists: Sequence[str] = ("configurations", "detailed")
+    return row | {name: tuple(json.loads(row[name])) for name in lists}

@@ -1,0 +1,34 @@
+"""``ServiceStore``: an issuer's store with what its service remembers, in the same database and transactions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from issuer.server._applications import ApplicationRows
+from issuer.server._grants import GrantRows
+from issuer.server._logins import LoginRows
+from issuer.server.tables import SCHEMA
+from issuer.status_store import LIST_SIZE
+from issuer.store import IssuerStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ServiceStore"]
+
+
+class ServiceStore(ApplicationRows, GrantRows, LoginRows, IssuerStore):
+    """The one store of a service. Its topics are mixins: ``_grants``, ``_applications``, ``_logins``."""
+
+    def __init__(self, target: str | Path | None = None, *, list_size: int = LIST_SIZE) -> None:
+        """``target`` as in ``Database``. Makes and migrates the tables. Raises ``StoreError``."""
+        super().__init__(target, list_size=list_size)
+        text = str(target)
+        if target is None:
+            with self.writing():
+                for statement in SCHEMA:
+                    self._db.execute(statement)
+        elif "://" not in text or text.startswith("sqlite:///"):
+            from issuer.migrations import upgrade  # noqa: PLC0415 - PostgreSQL's were made on opening
+
+            upgrade(text if "://" in text else f"sqlite:///{text}")

@@ -1,0 +1,248 @@
+"""Issued and presented between our own three services, over real sockets with TLS, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.services.issuer_kit import Clock
+from tests.services.town import API_KEY, FORMATS, Town
+from vcred.catalog import Catalog
+from vcred.errors import ConsentError
+from wallet.client import ServerError
+
+pytestmark = [pytest.mark.loopback, pytest.mark.slow]
+
+CODE, POLICY = "resident.personal", "bank.address-change"
+CATALOG = Catalog.builtin()
+SHOP = "https://shop.example/go-on"
+PAGE = "https://shop.example"
+
+
+def variant_of(code: str) -> str | None:
+    """The fullest variant of a type, where it has any."""
+    names = [one.id for one in CATALOG[code].variants]
+    return "detailed" if "detailed" in names else next(iter(names), None)
+
+
+def has_numbers(code: str) -> bool:
+    """Whether a type has resident numbers."""
+    return any(spec.type in ("rrn", "frn") for spec in CATALOG[code].walk())
+
+
+def policy_text(code: str) -> str:
+    """A policy that asks for everything simple of a type that its sample has something for."""
+    kind = CATALOG[code]
+    filled = [spec for spec in kind.claims if kind.sample.get(str(spec.path)) not in (None, [], {}, "")]
+    asked = [spec.path for spec in filled if not spec.children]
+    asked = asked or [spec.children[0].path for spec in filled if spec.children[0].path.parts[-1] != "birthDate"]
+    names = ", ".join(f'"{path}"' for path in asked if kind.is_issued(path, variant=variant_of(code), options={}))
+    return f"""
+id = "court.{code.replace("_", "-")}"
+name = {{ ko = "시험", en = "Test" }}
+purpose = {{ ko = "시험", en = "Testing" }}
+asks = {{ ko = "전부", en = "Everything" }}
+holder_binding = "required"
+freshness = {{ challenge = true, max_age_seconds = 30 }}
+trust = {{ max_age_hours = 720 }}
+status = {{ required = true, max_age_hours = 168 }}
+retention = {{ days = 1, text = {{ ko = "시험 후 파기", en = "Destroyed after the test" }} }}
+
+[rrn]
+level = "full"
+legal_basis = {{ ko = "시험법 제1조 (가상)", en = "Test Act, article 1 (fictitious)" }}
+
+[[certificates]]
+slot = "certificate"
+name = {{ ko = "증명서", en = "Certificate" }}
+required = true
+
+[[certificates.any_of]]
+code = "{code}"
+claims = [{names}]
+{f'variants = ["{variant_of(code)}"]' if variant_of(code) else ""}
+"""
+
+
+def answered(online, made):
+    """The wallet's side of a request: look, fetch, agree, answer."""
+    asked = online.fetch_request(online.look_request(made["link"]))
+    return asked.answer(asked.consent.approve())
+
+
+def verdict(town, made, answer):
+    """What the bank hears, with the code that the person carries over."""
+    code = town.call("GET", answer.redirect, token=None)["code"]
+    return town.call("GET", f"{town.verifier_url}/api/requests/{made['id']}?code={code}", token=API_KEY)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A town whose bank has a policy for every type."""
+    folder = tmp_path_factory.mktemp("whole")
+    files = []
+    for code in CATALOG:
+        files.append(folder / f"{code}.toml")
+        files[-1].write_text(policy_text(code), encoding="utf-8")
+    now = lambda: datetime.now(UTC)  # noqa: E731 - a clock
+    with Town(
+        folder, clock=now, database=lambda name: f"sqlite:///{folder / name}.db", verifier={"policies": files}
+    ) as town:
+        yield town
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_types_are_issued_and_presented_in(whole, form):
+    """In each format a part of the types, so that each type comes in at least one; ``tests/flows`` has the product."""
+    online = whole.online(copies=1)
+    turn = FORMATS.index(form)
+    codes = [code for place, code in enumerate(sorted(CATALOG)) if place % len(FORMATS) in (turn, (turn + 2) % 5)]
+    assert all(form in CATALOG[code].formats for code in codes)
+    if form == "vc+jwt":  # it hides nothing, and the wallet shows nobody a resident number that was not asked for
+        codes = [code for code in CATALOG if not has_numbers(code)]
+    for code in codes:
+        got = whole.receive(online, whole.offer(code, form, variant=variant_of(code)))
+        assert [(one.code, one.formats) for one in got.certificates] == [(code, (form,))]
+    whole.publish()
+    for code in codes:
+        made = whole.ask_for(f"court.{code.replace('_', '-')}", formats=[form])
+        seen = verdict(whole, made, answered(online, made))
+        assert seen["outcome"] == "ACCEPTED", (code, seen)
+        assert seen["result"]["claims"]
+
+
+@pytest.fixture
+def clock():
+    return Clock(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture
+def town(found_town, clock):
+    """A town on either database, whose clock can be moved, and which encrypts everything it can."""
+    return found_town(
+        clock=clock,
+        deferred=["edu.graduation"],
+        encryption={"requests": "required", "responses": "required"},
+        verifier={"redirect_uris": [SHOP], "origins": [PAGE]},
+    )
+
+
+def only(received):
+    """The one certificate of what was received."""
+    assert not received.problems
+    (certificate,) = received.certificates
+    return certificate
+
+
+def test_an_offer_with_a_transaction_code_is_redeemed_encrypted(town):
+    online = town.online()
+    made = town.offer(CODE, "dc+sd-jwt")
+    assert made["tx_code"] not in made["uri"]
+    assert made["offer"]["credential_issuer"] == town.issuer_url
+    consent = online.fetch(online.look(made["uri"]))
+    assert consent.trusted
+    assert consent.signed
+    with pytest.raises(ConsentError):
+        consent.approve()
+    assert only(consent.approve(tx_code=made["tx_code"])).total == 3
+
+
+def test_a_person_is_authorized_in_a_browser(town):
+    online = town.online()
+    made = town.offer(CODE, "mso_mdoc", grant="authorization_code")
+    consent = online.fetch(online.look(made["uri"]))
+    assert consent.login
+    assert only(consent.approve()).formats == ("mso_mdoc",)
+
+
+def test_what_takes_time_is_fetched_later(town, clock):
+    online = town.online()
+    got = town.receive(online, town.offer("edu.graduation", "sd-cwt"))
+    assert not got.certificates
+    assert [one.code for one in got.waiting] == ["edu.graduation"]
+    clock.forward(minutes=6)
+    assert len(online.collect().waiting) == 1
+    (application,) = town.call("GET", f"{town.issuer_url}/admin/applications")
+    answer = town.ask("POST", f"{town.issuer_url}/admin/applications/{application['id']}/approve")
+    assert answer.status == 204
+    clock.forward(minutes=6)
+    assert only(online.collect()).code == "edu.graduation"
+    assert not online.waiting()
+
+
+def test_fresh_copies_come_before_the_old_ones_end(town, clock):
+    online = town.online()
+    old = only(town.receive(online, town.offer(CODE, "dc+sd-jwt", grant="authorization_code")))
+    assert not online.refresh(within=timedelta(days=10)).certificates
+    clock.forward(days=85)
+    town.publish()
+    fresh = only(online.refresh(within=timedelta(days=10)))
+    assert fresh.expires_at > old.expires_at
+    assert fresh.unused == 3
+
+
+def test_a_person_carries_the_code_from_one_device_to_the_other(town):
+    online = town.online()
+    town.receive(online, town.offer(CODE, "dc+sd-jwt"))
+    town.publish()
+    made = town.ask_for(POLICY)
+    answer = answered(online, made)
+    place = f"{town.verifier_url}/api/requests/{made['id']}"
+    assert town.ask("GET", place, token=API_KEY).status == 403
+    assert town.ask("GET", f"{place}?code=000000x", token=API_KEY).status == 403
+    seen = verdict(town, made, answer)
+    assert seen["outcome"] == "ACCEPTED"
+    assert seen["result"]["claims"]["residence"]["name"]
+    moved = town.call("POST", f"{place}/submission", {"state": "received"}, token=API_KEY)
+    assert [step["state"] for step in moved["steps"]] == ["submitted", "received"]
+
+
+@pytest.mark.parametrize("form", ["dc+sd-jwt", "mso_mdoc"])
+def test_on_one_device_the_browser_brings_the_code_back(town, form):
+    online = town.online()
+    town.receive(online, town.offer(CODE, form))
+    town.publish()
+    made = town.ask_for(POLICY, device="same_device", redirect=SHOP, formats=[form])
+    answer = answered(online, made)
+    assert answer.redirect_host == "shop.example"
+    (brought,) = parse_qs(urlsplit(answer.redirect).query)["response_code"]
+    place = f"{town.verifier_url}/api/requests/{made['id']}"
+    assert town.ask("GET", place, token=API_KEY).status == 403
+    assert town.call("GET", f"{place}?response_code={brought}", token=API_KEY)["outcome"] == "ACCEPTED"
+
+
+@pytest.mark.parametrize("form", ["dc+sd-jwt", "mso_mdoc", "sd-cwt"])
+def test_a_page_asks_through_the_digital_credentials_api(town, form):
+    online = town.online()
+    town.receive(online, town.offer(CODE, form))
+    town.publish()
+    made = town.ask_for(POLICY, mode="dc_api.jwt", device=None, origin=PAGE, formats=[form])
+    place = f"{town.verifier_url}/api/requests/{made['id']}/dc"
+    page = town.call("GET", place, token=API_KEY)
+    asked = online.page_request(page["protocol"], page["data"], origin=PAGE)
+    given = asked.answer(asked.consent.approve())
+    seen = town.call("POST", place, {"protocol": page["protocol"], "data": given}, token=API_KEY)
+    assert seen["outcome"] == "ACCEPTED"
+
+
+def test_a_revoked_certificate_is_refused_once_the_list_is_published(town, clock):
+    online = town.online()
+    town.receive(online, town.offer(CODE, "dc+sd-jwt"))
+    (issued,) = town.call("GET", f"{town.issuer_url}/admin/issued")
+    place = f"{town.issuer_url}/admin/credentials/{issued['id']}/revoke"
+    assert town.ask("POST", place, {"reason": "reissued"}).status == 204
+    (uri,) = town.issuer.status_tokens(at=clock())
+    listed = town.http.send("GET", uri, headers={"Accept": "application/statuslist+jwt"})
+    assert (listed.status, listed.type) == (200, "application/statuslist+jwt")
+    made = town.ask_for(POLICY)
+    asked = online.fetch_request(online.look_request(made["link"]))
+    consent = asked.consent.approve()
+    town.publish()
+    with pytest.raises(ServerError) as refusal:
+        asked.answer(consent)
+    assert refusal.value.status == 400
+    seen = town.call("GET", f"{town.verifier_url}/api/requests/{made['id']}", token=API_KEY)
+    assert seen["outcome"] == "REJECTED"
+    assert [one["code"] for one in seen["result"]["reasons"]] == ["revoked"]

@@ -1,0 +1,86 @@
+"""A serving process that is killed between reserving and delivering: the same request gets the same place (OP-04)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.services.credential_kit import Holder, apply, opened
+from tests.services.issuer_kit import Clock, Service
+from tests.services.kit import listening, served
+
+pytestmark = pytest.mark.loopback
+
+ROOT = Path(__file__).parents[2]
+SERVER = """
+import os, signal, socket, sys
+from pathlib import Path
+from issuer.answers import AnswerDesk
+from tests.services.issuer_kit import Clock, Service
+from tests.services.kit import served
+
+def die(self, *arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+AnswerDesk._sign = die
+folder = Path(sys.argv[1])
+service = Service(str(folder / "issuer.db"), folder, Clock())
+with served(service.app, at=socket.socket(fileno=int(sys.argv[2])), tls=None):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+def send(port, headers, body):
+    with httpx.Client(trust_env=False, timeout=30) as client:
+        return client.post(f"http://127.0.0.1:{port}/garam/credential", content=body, headers=headers)
+
+
+def test_op_04_killed_between_reserve_and_deliver_the_same_request_gets_the_same_index(tmp_path):
+    service = Service(str(tmp_path / "issuer.db"), tmp_path, Clock())
+    holder = Holder.of(service, apply(service))
+    body = json.dumps(holder.wanted(holder.proof(), holder.proof()))
+    headers, again = holder.headers("/credential"), holder.headers("/credential")
+    service.close()
+
+    place, port = listening()
+    with (
+        place,
+        subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(tmp_path), str(place.fileno())],
+            cwd=ROOT,
+            pass_fds=[place.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as worker,
+    ):
+        assert worker.stdout.readline() == "ready\n"
+        with pytest.raises(httpx.TransportError):
+            send(port, headers, body)
+        assert worker.wait(30) == -9
+
+    service = Service(str(tmp_path / "issuer.db"), tmp_path, Clock())
+    try:
+        held = [(entry.list, entry.index) for entry in service.store.entries()]
+        assert len(held) == 2, "both places were reserved when the process died"
+        place, port = listening()
+        with served(service.app, at=place, tls=None):
+            first = send(port, again, body)
+            assert first.status_code == 200, first.text
+            repeated = send(
+                port, Holder(service, holder.application, holder.wallet, holder.tokens).headers("/credential"), body
+            )
+            assert repeated.content == first.content
+        found = opened(service, first)
+        assert [one.status.index for one in found] == [index for _, index in held]
+        assert [one.holder_key for one in found] == [key.public_key for key in holder.keys]
+        assert [(entry.list, entry.index) for entry in service.store.entries()] == held
+        assert service.store.check_audit()
+    finally:
+        service.close()

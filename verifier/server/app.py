@@ -1,0 +1,152 @@
+"""``create_app``: the verifier's service as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
+
+from vcred.errors import VcredError
+from vcred.formats._wire import epoch
+from vcred.serving import Limits, LimitsMiddleware, Metrics, add_health, add_metrics, add_problems, problem
+from verifier.server.errors import AnswerRefusedError, CodeNeededError, StateError, WishError
+from verifier.server.pages import add as add_pages
+from verifier.server.pages import upload_paths
+from verifier.server.parts import Parts
+from verifier.server.routes import api, wallets
+from verifier.server.transactions import Transactions
+from verifier.server.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from datetime import datetime
+
+    from starlette.responses import Response
+
+    from vcred.outgoing import Http
+    from vcred.policy import VerificationPolicy
+    from verifier.server.parts import Recorder, TrustFile
+    from verifier.server.settings import VerifierServerSettings
+    from verifier.server.store import VerifierStore
+    from verifier.verifier import Verifier
+
+__all__ = ["create_app", "housekeeping"]
+
+_LOG: Final = logging.getLogger("vcred.verifier")
+_BODY: Final = 2 * 1024 * 1024
+_SECONDS: Final = 2.0
+
+
+def create_app(
+    settings: VerifierServerSettings,
+    *,
+    verifier: Verifier,
+    policies: Mapping[str, VerificationPolicy],
+    store: VerifierStore,
+    http: Http,
+    clock: Callable[[], datetime],
+    recorder: Recorder | None = None,
+    trust: TrustFile | None = None,
+) -> FastAPI:
+    """The service. ``verifier`` works over ``store`` and writes to ``recorder``; whoever made them closes them.
+
+    With ``trust`` a newer bundle is taken up when its file changes. Raises ``ValueError`` for a reader whose
+    certificate does not fit the settings.
+    """
+    refresh = (lambda: None) if trust is None else (lambda: trust.refresh(verifier))
+    parts = Parts(
+        settings=settings,
+        store=store,
+        verifier=verifier,
+        policies=policies,
+        refresh=refresh,
+        transactions=Transactions(
+            settings,
+            verifier=verifier,
+            policies=policies,
+            store=store,
+            recorder=recorder,
+            refresh=refresh,
+        ),
+        webhooks=Webhooks(settings, store, http),
+        http=http,
+        clock=clock,
+    )
+    app = FastAPI(
+        title="vcred verifier",
+        version="1",
+        openapi_url=f"{settings.path}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.parts = parts
+    app.state.metrics = Metrics("vcred_verifier")
+    add_problems(app)
+    for kind in (AnswerRefusedError, CodeNeededError, StateError, WishError):
+        app.add_exception_handler(kind, _refused)
+    add_metrics(app, app.state.metrics)
+    app.add_middleware(LimitsMiddleware, limits=Limits(body=_BODY, bodies=upload_paths(settings.path)))
+    add_health(app, {"database": lambda: _database(store)})
+    app.include_router(wallets, prefix=settings.path)
+    app.include_router(api, prefix=settings.path)
+    add_pages(app, parts)
+    return app
+
+
+def housekeeping(parts: Parts, *, at: datetime) -> int:
+    """What has to be done now and then: webhooks that are due, results whose time is over. How many messages arrived.
+
+    Raises ``StoreError``.
+    """
+    parts.refresh()
+    parts.store.erase(before=epoch(at) - parts.settings.lifetimes.kept)
+    return parts.webhooks.deliver(at=at)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def keep_house() -> None:
+        parts: Parts = app.state.parts
+        while True:
+            try:
+                await run_in_threadpool(housekeeping, parts, at=parts.clock())
+            except VcredError as error:
+                _LOG.error("housekeeping: %s: %s", type(error).__name__, error)
+            await asyncio.sleep(_SECONDS)
+
+    task = asyncio.create_task(keep_house())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    more: dict[str, Any] = {}
+    if isinstance(error, WishError):
+        return problem(request, 422, error.detail, path=error.member)
+    if isinstance(error, CodeNeededError):
+        return problem(request, 403, str(error), needs=error.needs, state="answered")
+    if isinstance(error, StateError):
+        more["state"] = error.state
+        return problem(request, 409, error.detail, **more)
+    assert isinstance(error, AnswerRefusedError)
+    reasons = [one.code.value for one in error.result.reasons]
+    return problem(request, 400, "the answer was not accepted", reasons=list(dict.fromkeys(reasons)))
+
+
+def _database(store: VerifierStore) -> str | None:
+    try:
+        store.last_seen()
+    except VcredError:
+        return "the database does not answer"
+    return None
