@@ -20,7 +20,10 @@ OTHERS = ("size sd-cwt", "size dc+sd-jwt", "picture", "import", "first verdict",
 
 @pytest.mark.slow
 def test_a_quick_run_reports_every_row(tmp_path):
-    run, options = ROOT / "bench" / "run.py", ["--quick", "--json", "--at", "2026-09-26", "--without", "peers", "--without", "service"]
+    run, options = (
+        ROOT / "bench" / "run.py",
+        ["--quick", "--json", "--at", "2026-09-26", "--without", "peers", "--without", "service"],
+    )
     command = [sys.executable, run, *options, "--out", tmp_path]
     done = subprocess.run(command, capture_output=True, check=False, text=True, env=os.environ | {"COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
