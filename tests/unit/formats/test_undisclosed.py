@@ -6,6 +6,7 @@ is executed, for a presentation of 6 claims out of 24 and out of a thousand.
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 
@@ -75,11 +76,14 @@ def calls(work) -> Counter:
         elif event == "c_call":
             found[getattr(called, "__qualname__", repr(called))] += 1
 
+    gc.collect()
+    gc.disable()  # a collection calls back whoever listens to it, hypothesis for one
     sys.setprofile(note)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return found
 
 
@@ -94,11 +98,14 @@ def steps(work) -> int:
         return note
 
     before = sys.gettrace()
+    gc.collect()
+    gc.disable()
     sys.settrace(note)
     try:
         work()
     finally:
         sys.settrace(before)
+        gc.enable()
     return count
 
 
