@@ -25,7 +25,8 @@ else
 fi
 
 part "formats once more, without the extra fast"
-.venv/bin/python -m pytest -q -n 2 -p tests.without_fast tests/unit/formats tests/hostile/test_jw.py tests/hostile/test_sd.py tests/hostile/test_vc.py
+.venv/bin/python -m pytest -q -n 2 -p tests.without_fast --ignore tests/unit/formats/test_fast.py tests/unit/formats \
+  tests/hostile/test_jw.py tests/hostile/test_sd.py tests/hostile/test_vc.py
 
 part "all tests"
 .venv/bin/python -m pytest -n 2
