@@ -91,7 +91,7 @@ def lesson(tell: Teller) -> None:
 def picture(tell: Teller, path: Path) -> None:
     """A row of codes for each format: everything a phone has to show for the change of address, at one scale."""
     rows = [told.shown for told in tell.told if told.what == "address" and told.shown is not None]
-    modules, gap, label = 2, 12, 170
+    modules, gap, label = 3, 16, 170
     drawn = []
     for shown in rows:
         side = (int(shown.version.partition("-")[0]) * 4 + 25) * modules
