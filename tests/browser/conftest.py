@@ -97,6 +97,12 @@ def _profile():
     return IssuerProfile(id=ISSUER, signer=key, chain=(leaf,), types=types)
 
 
+def follow(page, selector):
+    """Click what leads to another page, and wait until that page is there: a click alone returns before."""
+    with page.expect_navigation():
+        page.click(selector)
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory):
     running = Running(tmp_path_factory.mktemp("issuer")).start()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from tests.browser.conftest import TOKEN
+from tests.browser.conftest import TOKEN, follow
 from vcred.oid4vci import CredentialOffer
 from vcred.qr import read_image
 
@@ -43,29 +43,30 @@ CHECKS = """() => {
 
 def login(page, service):
     page.goto(f"{service.base}/apply")
-    page.click("main a.button")
+    follow(page, "main a.button")
     page.check("input[name=subject] >> nth=0")
-    page.click("main form button:not(.link)")
+    follow(page, "main form button:not(.link)")
 
 
 def apply(page, service, code="resident.household"):
     page.goto(f"{service.base}/apply/types/{code}")
-    page.click("form[action$=check] button")
-    page.click(f"form[action$='{code}'] button")
+    follow(page, "form[action$=check] button")
+    follow(page, f"form[action$='{code}'] button")
 
 
 def test_a_household_certificate_from_login_to_a_code_that_is_read(service, visitor, tmp_path):
     page = visitor(width=390)
     login(page, service)
     page.fill("#q", "등본")
-    page.press("#q", "Enter")
-    page.click("main h3 a")
+    with page.expect_navigation():
+        page.press("#q", "Enter")
+    follow(page, "main h3 a")
     page.check("input[value='years:N']")
     page.fill("input[name='n.addressHistory']", "7")
-    page.click("form[action$=check] button")
+    follow(page, "form[action$=check] button")
     assert "과거주소" in page.inner_text(".parts")
     page.check("input[value=finance]")
-    page.click("form[action$='resident.household'] button")
+    follow(page, "form[action$='resident.household'] button")
     picture = tmp_path / "code.png"
     page.locator(".qr").screenshot(path=str(picture))
     (text,) = read_image(picture)
@@ -95,11 +96,11 @@ def test_a_wallet_that_began_gets_its_answer_from_the_browser(service, visitor):
     page = visitor()
     query = urlencode({"client_id": "https://wallet.example", "request_uri": request_uri})
     page.goto(f"{service.base}/authorize?{query}")
-    page.click("main a.button")
+    follow(page, "main a.button")
     page.check("input[name=subject] >> nth=0")
-    page.click("main form button:not(.link, .second)")
-    page.click("form[action$=check] button")
-    page.click("form[action$='resident.household'] button")
+    follow(page, "main form button:not(.link, .second)")
+    follow(page, "form[action$=check] button")
+    follow(page, "form[action$='resident.household'] button")
     assert page.url.startswith(back)
     found = dict(parse_qsl(urlsplit(page.url).query))
     assert found["state"] == "st-1"
@@ -123,24 +124,24 @@ def test_every_page_can_be_read_heard_and_hit(service, visitor, lang, width):
         seen.append(page.title())
 
     check("/apply")
-    page.click("main a.button")
+    follow(page, "main a.button")
     check()
     page.check("input[name=subject] >> nth=0")
-    page.click("main form button:not(.link)")
+    follow(page, "main form button:not(.link)")
     check()
     check("/apply/types/family.relations")
     check("/apply/types/family.relations?variant=specific")
     check("/apply/types/resident.household")
-    page.click("form[action$=check] button")
+    follow(page, "form[action$=check] button")
     check()
-    page.click("form[action$='resident.household'] button")
+    follow(page, "form[action$='resident.household'] button")
     check()
     check("/apply/applications")
-    page.click("tbody a >> nth=0")
+    follow(page, "tbody a >> nth=0")
     check()
     check("/operator")
     page.fill("#token", TOKEN)
-    page.click("main form button:not(.link)")
+    follow(page, "main form button:not(.link)")
     for place in ("", "/issued", "/applications", "/audit"):
         check(f"/operator{place}")
     page.goto(f"{service.base}/apply/types/nothing")
@@ -171,7 +172,7 @@ def test_the_language_stays_and_keeps_what_was_chosen(service, visitor):
     page = visitor(lang="ko-KR")
     login(page, service)
     page.goto(f"{service.base}/apply/types/resident.household?chosen=1&o.cohabitants=yes")
-    page.click("text=English")
+    follow(page, "text=English")
     assert page.is_checked("input[name='o.cohabitants'][value=yes]")
     assert parse_qs(urlsplit(page.url).query)["lang"] == ["en"]
     page.goto(f"{service.base}/apply")

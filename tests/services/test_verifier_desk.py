@@ -55,15 +55,18 @@ def test_a_session_ends(clerks):
     assert clerks.find(secret, {"desk"}, at=NOW) is None
 
 
-def test_wrong_keys_are_counted_by_address_and_minute(bank, clerks):
-    for _ in range(TRIES):
-        assert not clerks.waits("192.0.2.1", at=NOW)
-        clerks.failed("192.0.2.1", at=NOW)
+def test_wrong_keys_are_counted_by_address_until_a_minute_is_quiet(bank, clerks):
+    for number in range(TRIES):
+        assert not clerks.waits("192.0.2.1", at=NOW + 50 * number)  # whatever minutes of the clock begin meanwhile
+        clerks.failed("192.0.2.1", at=NOW + 50 * number)
+    last = NOW + 50 * (TRIES - 1)
     again = Sessions(bank.store.engine)  # another process
-    assert again.waits("192.0.2.1", at=NOW)
-    assert not again.waits("192.0.2.2", at=NOW)
-    assert not again.waits("192.0.2.1", at=NOW + 60)
-    clerks.failed("192.0.2.2", at=NOW + 200)
+    assert again.waits("192.0.2.1", at=last + 59)
+    assert not again.waits("192.0.2.2", at=last)
+    assert not again.waits("192.0.2.1", at=last + 60)
+    clerks.failed("192.0.2.1", at=last + 60)
+    assert not again.waits("192.0.2.1", at=last + 60)  # counted anew
+    clerks.failed("192.0.2.2", at=last + 200)
     with bank.store.engine.begin() as db:
         rows = db.execute(select(login_failures)).all()
     assert len(rows) == 1

@@ -6,7 +6,8 @@ Rules:
 2. Every form has a token of its session (an HMAC under the cookie). A form before login has one that is compared with
    a cookie of its own, so that nobody can be signed in as somebody else.
 3. A session is over twelve hours after it began, at logout, or when its API key leaves the settings.
-4. After ``TRIES`` wrong keys in a minute from one address, that address waits for the next minute.
+4. After ``TRIES`` wrong keys from one address without a quiet minute between them, that address waits for a minute.
+   It is counted from the last failure: minutes of the clock would let two runs of guesses meet at their border.
 """
 
 from __future__ import annotations
@@ -77,22 +78,24 @@ class Sessions:
             db.execute(delete(sessions).where(sessions.c.key == _digest(secret)))
 
     def waits(self, address: str, *, at: int) -> bool:
-        """Whether too many wrong keys came from ``address`` in this minute."""
-        chosen = select(login_failures.c.count).where(login_failures.c.key == _minute(address, at))
+        """Whether too many wrong keys came from ``address``, the last within a minute."""
+        failures = login_failures.c
+        chosen = select(failures.count).where(failures.key == _digest(address), failures.until > at)
         with within(self._engine) as db:
             return (db.execute(chosen).scalar_one_or_none() or 0) >= TRIES
 
     def failed(self, address: str, *, at: int) -> None:
         """Count a wrong key."""
-        key = _minute(address, at)
-        more = update(login_failures).where(login_failures.c.key == key).values(count=login_failures.c.count + 1)
+        key, until = _digest(address), at + _MINUTE
+        more = update(login_failures).where(login_failures.c.key == key)
+        more = more.values(count=login_failures.c.count + 1, until=until)
         with within(self._engine) as db:
-            db.execute(delete(login_failures).where(login_failures.c.until < at))
+            db.execute(delete(login_failures).where(login_failures.c.until <= at))
             if db.execute(more).rowcount == 1:
                 return
         try:
             with within(self._engine) as db:
-                db.execute(insert(login_failures).values(key=key, until=at + _MINUTE, count=1))
+                db.execute(insert(login_failures).values(key=key, until=until, count=1))
         except StoreError as error:
             if not isinstance(error.__cause__, IntegrityError):
                 raise
@@ -112,7 +115,3 @@ def same(given: object, expected: str) -> bool:
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
-
-
-def _minute(address: str, at: int) -> bytes:
-    return hashlib.sha256(f"{at // _MINUTE} {address}".encode()).digest()

@@ -21,10 +21,13 @@
       const { requests, submit } = await made.json();
       const found = await navigator.credentials.get({ mediation: "required", digital: { requests } });
       const data = typeof found.data === "string" ? JSON.parse(found.data) : found.data;
+      document.body.dataset.leaving = "yes"; // the answer closes this page's request, which live.js hears of too
       const taken = await send({ submit, data });
       if (!taken.ok) throw new Error("not taken");
       location.replace((await taken.json()).go);
     } catch {
+      delete document.body.dataset.leaving;
+      document.dispatchEvent(new Event("stay"));
       failed.hidden = false;
       button.disabled = false;
     }

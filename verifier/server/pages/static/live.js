@@ -14,7 +14,15 @@
     setInterval(show, 1000);
   }
   if (!place) return;
-  const again = () => location.replace(location.pathname);
+  // Not under the feet of another script that is about to leave this page: a navigation ends the one before it.
+  let missed = false;
+  const again = () => {
+    if (document.body.dataset.leaving) missed = true;
+    else location.replace(location.pathname);
+  };
+  document.addEventListener("stay", () => {
+    if (missed) again();
+  });
   const events = new EventSource(place.dataset.live);
   events.addEventListener("state", (event) => {
     if (event.data !== place.dataset.state) {
