@@ -130,16 +130,7 @@ class Verifier:
             signer=self._identity.signer,
             x5c=() if self._registered(at) else self._identity.chain,
         )
-        self._requests.put(
-            OpenRequest(
-                key=request_key(request),
-                policy=policy.source,
-                reference_date=reference_date,
-                expires_at=request.expires_at,
-            ),
-            now=epoch(at),
-        )
-        return request
+        return self._keep(request, policy, reference_date, at=at)
 
     def online_request(
         self,
@@ -186,17 +177,7 @@ class Verifier:
             lifetime=lifetime,
             plain_http=plain_http,
         )
-        self._requests.put(
-            OpenRequest(
-                key=request_key(request),
-                policy=policy.source,
-                reference_date=reference_date,
-                expires_at=request.expires_at,
-                response_key=key,
-            ),
-            now=epoch(at),
-        )
-        return request
+        return self._keep(request, policy, reference_date, at=at, response_key=key)
 
     def check_online(
         self,
@@ -315,6 +296,27 @@ class Verifier:
             raise ValueError(f"policy {policy.id} takes a reference date: {policy.needs_reference_date}")
         for mistake in lint(policy, self._trust.catalog):
             raise mistake
+
+    def _keep(
+        self,
+        request: PresentationRequest,
+        policy: AnyPolicy,
+        reference_date: dt.date | None,
+        *,
+        at: dt.datetime,
+        response_key: bytes | None = None,
+    ) -> PresentationRequest:
+        self._requests.put(
+            OpenRequest(
+                key=request_key(request),
+                policy=policy.source,
+                reference_date=reference_date,
+                expires_at=request.expires_at,
+                response_key=response_key,
+            ),
+            now=epoch(at),
+        )
+        return request
 
     def _registered(self, at: dt.datetime) -> bool:
         try:
