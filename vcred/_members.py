@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 from vcred.errors import MalformedError
+from vcred.formats._jose import x5c_texts
 from vcred.qr import Message, MessageKind, decode_message, unpack_jws
 from vcred.reasons import ReasonCode
 
@@ -21,7 +21,7 @@ def signer_header(typ: str, key: PublicKey, client_id: str, x5c: Sequence[bytes]
     """The JOSE header of a message signed by the reader ``client_id`` names: ``x5c``, or ``kid`` without one."""
     header: dict[str, Any] = {"alg": key.alg, "typ": typ}
     if x5c:
-        header["x5c"] = [base64.b64encode(der).decode() for der in x5c]
+        header["x5c"] = x5c_texts(x5c)
     else:
         header["kid"] = client_id.partition(":")[2]
     return header

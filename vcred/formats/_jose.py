@@ -29,7 +29,7 @@ from vcred.keys.post_quantum import POST_QUANTUM, verifies
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from vcred.keys import Signer
 
@@ -49,6 +49,7 @@ __all__ = [
     "verify_jws",
     "verify_signature",
     "x5c_of",
+    "x5c_texts",
 ]
 
 _KID_BYTES = 8
@@ -137,6 +138,11 @@ def x5c_of(header: Mapping[str, Any], path: str) -> tuple[bytes, ...]:
     if not isinstance(texts, list) or not 1 <= len(texts) <= _MAX_CHAIN:
         raise MalformedError(ReasonCode.CHAIN, f"{path}.x5c", "not a list of 1 to 4 certificates")
     return tuple(_certificate(text, f"{path}.x5c[{index}]") for index, text in enumerate(texts))
+
+
+def x5c_texts(chain: Sequence[bytes]) -> list[str]:
+    """The value of ``x5c`` for the DER certificates of ``chain``, leaf first: what ``x5c_of`` reads."""
+    return [b64encode(der).decode("ascii") for der in chain]
 
 
 def verify_jws(jws: Jws, key: PublicKey) -> None:

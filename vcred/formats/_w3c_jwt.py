@@ -11,14 +11,14 @@ BitstringStatusListEntry), or both: all of them are for the verifier to look up,
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.credential import BitstringReference, KeyBinding, StatusReference, status_entries
 from vcred.errors import MalformedError, RefusedError
-from vcred.formats._jose import Jws, parse_jws, verify_signature
+from vcred.formats._jose import Jws, parse_jws, verify_signature, x5c_texts
 from vcred.formats._kb_jwt import nonce_bytes
 from vcred.formats._registered import read_registered
 from vcred.formats._w3c_model import (
@@ -287,7 +287,7 @@ def issuer_header(key: IssuerKey, typ: str, cty: str) -> bytes:
     kid = key.did_url or b64u_encode(key.public_key.kid)
     header: dict[str, Any] = {"alg": key.public_key.alg, "typ": typ, "cty": cty, "kid": kid}
     if key.chain:
-        header["x5c"] = [b64encode(der).decode("ascii") for der in key.chain]
+        header["x5c"] = x5c_texts(key.chain)
     return b64u_bytes(dump_json(header))
 
 

@@ -11,14 +11,13 @@ as its ASCII bytes. A credential without ``iss`` (allowed beside ``x5c``) has th
 from __future__ import annotations
 
 import hmac
-from base64 import b64encode
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vcred.credential import Opened, Prepared, token_status
 from vcred.errors import MalformedError, RefusedError
-from vcred.formats._jose import ISSUER_ALGORITHMS, kid_of, parse_jws, prepare_segment, verify_signature
+from vcred.formats._jose import ISSUER_ALGORITHMS, kid_of, parse_jws, prepare_segment, verify_signature, x5c_texts
 from vcred.formats._kb_jwt import TYP as KB_TYP
 from vcred.formats._kb_jwt import BoundKey, nonce_text, parse_key_binding
 from vcred.formats._paths import PathMap, needed
@@ -256,7 +255,7 @@ def _issuer_header(key: IssuerKey) -> bytes:
     kid = key.did_url or b64u_encode(key.public_key.kid)
     header: dict[str, Any] = {"alg": key.public_key.alg, "typ": _TYP, "kid": kid}
     if key.chain:
-        header["x5c"] = [b64encode(der).decode("ascii") for der in key.chain]
+        header["x5c"] = x5c_texts(key.chain)
     return b64u_bytes(dump_json(header))
 
 

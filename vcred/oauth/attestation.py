@@ -6,13 +6,12 @@ caller's to say (``resolve``); replay of ``jti`` and the challenge are for the s
 
 from __future__ import annotations
 
-import base64
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.errors import MalformedError, RefusedError
-from vcred.formats._jose import Jws, sign_jws, verify_jws
+from vcred.formats._jose import Jws, sign_jws, verify_jws, x5c_texts
 from vcred.formats._wire import dump_json, epoch
 from vcred.keys import PublicKey
 from vcred.oauth._jwt import check_expiry, check_issued_at, moment, optional_text, read_jwt, text
@@ -76,7 +75,7 @@ def build_client_attestation(
     """An attestation that ``client_id``'s instance has ``key``. For wallet providers and tests."""
     header: dict[str, Any] = {"typ": TYP}
     if x5c:
-        header["x5c"] = [base64.b64encode(der).decode() for der in x5c]
+        header["x5c"] = x5c_texts(x5c)
     now = epoch(at)
     claims = {
         "iss": issuer,

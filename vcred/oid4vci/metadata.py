@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.errors import MalformedError, RefusedError
-from vcred.formats._jose import sign_jws, verify_jws
+from vcred.formats._jose import sign_jws, verify_jws, x5c_texts
 from vcred.formats._jwe import encrypt, encryption_key
 from vcred.formats._wire import dump_json, epoch
 from vcred.oauth._jwt import check_expiry, check_issued_at, moment, read_jwt
@@ -147,7 +146,7 @@ def sign_metadata(
         "iat": now,
         "exp": now + int(lifetime.total_seconds()),
     }
-    header = {"typ": SIGNED_TYP, "x5c": [base64.b64encode(der).decode() for der in x5c]}
+    header = {"typ": SIGNED_TYP, "x5c": x5c_texts(x5c)}
     return sign_jws(header, dump_json(claims), signer)
 
 

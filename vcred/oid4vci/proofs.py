@@ -6,12 +6,11 @@ the attestation. Which nonces are ours and unused is for the issuer's store: the
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.errors import MalformedError, RefusedError
-from vcred.formats._jose import Jws, sign_jws, verify_jws
+from vcred.formats._jose import Jws, sign_jws, verify_jws, x5c_texts
 from vcred.formats._wire import dump_json, epoch
 from vcred.keys import PublicKey
 from vcred.oauth._jwt import check_expiry, check_issued_at, moment, optional_text, read_jwt, read_proof
@@ -100,7 +99,7 @@ def build_key_attestation(
     """An attestation of ``keys``, by a wallet provider or for tests."""
     header: dict[str, Any] = {"typ": ATTESTATION_TYP}
     if x5c:
-        header["x5c"] = [base64.b64encode(der).decode() for der in x5c]
+        header["x5c"] = x5c_texts(x5c)
     now = epoch(at)
     claims: dict[str, Any] = {
         "iat": now,

@@ -26,7 +26,7 @@ from vcred.formats._w3c_time import read_moment, stamp
 from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, epoch, parse_json
 from vcred.reasons import ReasonCode
 from vcred.status.list import StatusList
-from vcred.status.token import MAX_TOKEN_BYTES, StatusToken, kid_bytes, standard_base64
+from vcred.status.token import MAX_TOKEN_BYTES, StatusToken, kid_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -120,7 +120,7 @@ def build_bitstring_token(
     Raises ``ValueError`` for times out of order, a purpose this SDK does not act on, a list that is too short or has
     more than one bit an entry; ``SigningError`` when the key does not sign.
     """
-    from vcred.formats._jose import sign_jws  # noqa: PLC0415 - loaded when a list is made
+    from vcred.formats._jose import sign_jws, x5c_texts  # noqa: PLC0415 - loaded when a list is made
 
     issued, expires = epoch(issued_at), epoch(expires_at)
     if issued >= expires or (ttl is not None and ttl.total_seconds() < 1):
@@ -150,7 +150,7 @@ def build_bitstring_token(
     }
     header: dict[str, Any] = {"typ": "vc+jwt", "cty": "vc", "kid": b64u_encode(signer.public_key.kid)}
     if chain:
-        header["x5c"] = [standard_base64(der) for der in chain]
+        header["x5c"] = x5c_texts(chain)
     return sign_jws(header, dump_json(body), signer)
 
 

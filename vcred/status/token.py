@@ -32,7 +32,6 @@ __all__ = [
     "build_status_token",
     "kid_bytes",
     "parse_status_token",
-    "standard_base64",
     "verify_status_token",
 ]
 
@@ -124,7 +123,7 @@ def build_status_token(
     if form == "cwt":
         held = {"bits": status_list.bits, "lst": status_list.compress()} | more
         return _build_cwt(uri, held, signer, chain, (issued, expires, seconds))
-    from vcred.formats._jose import sign_jws  # noqa: PLC0415 - only the form at hand is loaded
+    from vcred.formats._jose import sign_jws, x5c_texts  # noqa: PLC0415 - only the form at hand is loaded
 
     body: dict[str, Any] = {
         "sub": uri,
@@ -136,7 +135,7 @@ def build_status_token(
         body["ttl"] = seconds
     header: dict[str, Any] = {"typ": JWT_TYP, "kid": b64u_encode(signer.public_key.kid)}
     if chain:
-        header["x5c"] = [standard_base64(der) for der in chain]
+        header["x5c"] = x5c_texts(chain)
     return sign_jws(header, dump_json(body), signer)
 
 
@@ -271,10 +270,3 @@ def kid_bytes(text: str) -> bytes:
     except MalformedError:
         return text.encode()
     return raw if len(raw) == 8 else text.encode()
-
-
-def standard_base64(der: bytes) -> str:
-    """A certificate as ``x5c`` has it."""
-    from base64 import b64encode  # noqa: PLC0415 - x5c is the one place that has it
-
-    return b64encode(der).decode("ascii")

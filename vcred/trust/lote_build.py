@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.errors import MalformedError, TrustError
-from vcred.formats._jose import sign_jws
+from vcred.formats._jose import sign_jws, x5c_texts
 from vcred.formats._wire import b64u_encode, dump_json, epoch
 from vcred.trust.bare import keys_of
 from vcred.trust.content import WithdrawalReason, dump_authorities
@@ -139,7 +139,7 @@ def build_lote(
         "typ": "JOSE",
         "iat": now,
         "x5t#S256": b64u_encode(hashlib.sha256(chain[0]).digest()),
-        "x5c": [_b64(der) for der in chain],
+        "x5c": x5c_texts(chain),
     }
     raw = sign_jws(header, dump_json({"LoTE": lote}), signer)
     verify_lote(parse_lote(raw), keys=[signer.public_key], anchors=[], stored_sequence=sequence, at=issued_at)
@@ -364,7 +364,7 @@ def _read(der: bytes) -> Certificate:
 
 
 def _certificates(der: bytes) -> dict[str, Any]:
-    return {"X509Certificates": [{"val": _b64(der)}]}
+    return {"X509Certificates": [{"val": b64encode(der).decode("ascii")}]}
 
 
 def _names(names: Names) -> list[dict[str, str]]:
@@ -383,10 +383,6 @@ def _postal(scheme: Scheme, *, care_of: bool) -> list[dict[str, str]]:
             "en": f"c/o {scheme.operator.en}, {street['en']}",
         }
     return [{"lang": lang, "StreetAddress": text, "Country": scheme.territory} for lang, text in street.items()]
-
-
-def _b64(der: bytes) -> str:
-    return b64encode(der).decode("ascii")
 
 
 def _time(seconds: int) -> str:
