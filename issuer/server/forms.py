@@ -11,6 +11,7 @@ from issuer.server.grants import Wish
 from vcred.errors import MalformedError
 from vcred.formats._wire import parse_json
 from vcred.oid4vci.offer import PRE_AUTHORIZED
+from vcred.outgoing import media_type
 from vcred.serving import ProtocolError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ _F = TypeVar("_F", bound=_Form)
 
 async def read_form(request: Request) -> dict[str, str]:
     """The parameters of a form. Raises ``ProtocolError`` for anything else."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+    if media_type(request.headers.get("content-type", "")) != _FORM:
         raise ProtocolError("invalid_request", f"the body is {_FORM}")
     return read_parameters(await request.body())
 

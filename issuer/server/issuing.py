@@ -22,6 +22,7 @@ from vcred.errors import MalformedError, NotFound, RecordError, RefusedError
 from vcred.formats._wire import b64u_encode, dump_json, epoch, parse_json
 from vcred.keys import PublicKey
 from vcred.oid4vci import CredentialRequest, CredentialResponse, DeferredRequest, check_proofs, encode_credential
+from vcred.outgoing import media_type
 from vcred.reasons import ReasonCode
 from vcred.serving import ProtocolError
 
@@ -362,7 +363,7 @@ def _delivered(delivery: Delivery) -> CredentialResponse:
 
 
 def _content_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type(request.headers.get("content-type", ""))
 
 
 def _malformed(error: MalformedError) -> ProtocolError:
