@@ -125,11 +125,12 @@ def _serve(run: Run, settings: IssuerServerSettings, password_file: Path | None)
     from vcred.outgoing import Outgoing
     from vcred.serving import run_workers
     from vcred.serving import serve as run_server
+    from vcred.serving.settings import listen_at
 
     if settings.home is None:
         raise SettingsError("home: is missing: the folder that vcred issuer init makes")
     folder = settings.home
-    host, port = _listen(settings.listen)
+    host, port = listen_at(settings.listen)
     records = settings.records
     password: bytes | None = None
     if settings.development:
@@ -182,13 +183,6 @@ def _check_alone(folder: Path) -> None:
         raise SettingsError(
             "workers: a key device is opened by one process: start one service for each, behind a proxy"
         )
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise SettingsError("listen: is an address and a port, such as 127.0.0.1:8443")
-    return host.strip("[]"), int(port)
 
 
 def _reach(settings: IssuerServerSettings) -> Any:

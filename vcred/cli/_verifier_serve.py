@@ -156,11 +156,12 @@ def _serve(
     from vcred.cli._secrets import load_key
     from vcred.outgoing import Outgoing, Reach
     from vcred.serving import serve as run_server
+    from vcred.serving.settings import listen_at
     from verifier.server.app import create_app
     from verifier.server.parts import load_policies, load_storage_key, load_verifier
     from verifier.server.store import VerifierStore
 
-    host, port = _listen(settings.listen)
+    host, port = listen_at(settings.listen)
     _trust.load(settings.trust, settings.root, home)  # refuses what is older than what was seen here
     signer = load_key(home / KEY, password_file)
     with ExitStack() as held:
@@ -190,13 +191,6 @@ def _serve(
                 run.text(f"{host}:{port}에서 들을 수 없습니다", f"cannot listen on {host}:{port}"), kind="settings"
             ) from None
     run.say("멈추었습니다", "stopped")
-
-
-def _listen(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise SettingsError("listen: is an address and a port, such as 127.0.0.1:8444")
-    return host.strip("[]"), int(port)
 
 
 def _announce(run: Run, settings: VerifierServerSettings, bundle: TrustBundle, made: str | None) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Settings", "load_settings", "settings_found"]
+__all__ = ["Settings", "listen_at", "load_settings", "settings_found"]
 
 
 class Settings(BaseModel):
@@ -71,6 +71,14 @@ def settings_found(
             _put(found, name.removeprefix(f"{prefix}__").lower().split("__"), value, name)
     _merge(found, given or {})
     return found
+
+
+def listen_at(text: str) -> tuple[str, int]:
+    """Host and port of a service's ``listen``. Raises ``SettingsError`` for what is not an address and a port."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise SettingsError("listen: is an address and a port, such as 127.0.0.1:8443")
+    return host.strip("[]"), int(port)
 
 
 def _read(file: Path) -> dict[str, Any]:

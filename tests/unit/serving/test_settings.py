@@ -9,6 +9,7 @@ from pydantic import SecretStr  # noqa: TC002 - the model needs it
 
 from vcred.errors import SettingsError
 from vcred.serving import Settings, load_settings
+from vcred.serving.settings import listen_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +78,11 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
     found = load(tmp_path, 'base_url = "https://a.example"')
     with pytest.raises(ValueError, match="frozen"):
         found.base_url = "https://b.example"
+
+
+def test_where_to_listen_is_an_address_and_a_port() -> None:
+    assert listen_at("127.0.0.1:8443") == ("127.0.0.1", 8443)
+    assert listen_at("[::1]:1") == ("::1", 1)
+    for text in ("127.0.0.1", ":8443", "localhost:", "localhost:0", "localhost:65536", "localhost:http"):
+        with pytest.raises(SettingsError, match="an address and a port"):
+            listen_at(text)
