@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
-
 from issuer.server import admin, credentials, oauth, pages
 from issuer.server.applications import Applications
 from issuer.server.attesters import Attesters
@@ -13,13 +11,14 @@ from issuer.server.configurations import Configurations
 from issuer.server.grants import Grants
 from issuer.server.nonces import Nonces
 from issuer.server.parts import Parts
-from vcred.errors import VcredError
-from vcred.serving import Limits, LimitsMiddleware, Metrics, add_health, add_metrics, add_problems
+from vcred.serving import Limits, Metrics, build_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from typing import Any
+
+    from fastapi import FastAPI
 
     from issuer.issuer import Issuer
     from issuer.server.settings import IssuerServerSettings
@@ -56,27 +55,17 @@ def create_app(
         sources=sources or {},
     )
     store.group_commits()
-    app = FastAPI(
-        title="vcred issuer",
-        version="1",
-        openapi_url=f"{settings.path}/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
+
+    def add_routes(app: FastAPI) -> None:
+        for routes in (oauth, credentials, admin, pages):
+            routes.add(app, parts)
+
+    return build_app(
+        "vcred issuer",
+        path=settings.path,
+        parts=parts,
+        metrics=parts.metrics,
+        limits=Limits(),
+        database=lambda: store.stopped,
+        add_routes=add_routes,
     )
-    app.state.parts = parts
-    add_problems(app)
-    add_metrics(app, parts.metrics)
-    app.add_middleware(LimitsMiddleware, limits=Limits())
-    add_health(app, {"database": lambda: _database(store)})
-    for routes in (oauth, credentials, admin, pages):
-        routes.add(app, parts)
-    return app
-
-
-def _database(store: ServiceStore) -> str | None:
-    try:
-        _ = store.stopped
-    except VcredError:
-        return "the database does not answer"
-    return None

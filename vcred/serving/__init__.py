@@ -3,6 +3,7 @@
 Needs the extra ``server``. Nothing is read when a module is imported: settings are one object that is passed in.
 """
 
+from vcred.serving.app import build_app
 from vcred.serving.health import Readiness, add_health
 from vcred.serving.limits import Limits, LimitsMiddleware
 from vcred.serving.metrics import Metrics, add_metrics
@@ -24,6 +25,7 @@ __all__ = [
     "add_health",
     "add_metrics",
     "add_problems",
+    "build_app",
     "language_of",
     "load_settings",
     "problem",

@@ -7,13 +7,12 @@ import logging
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 
 from vcred.errors import VcredError
 from vcred.formats._wire import epoch
-from vcred.serving import Limits, LimitsMiddleware, Metrics, add_health, add_metrics, add_problems, problem
+from vcred.serving import Limits, Metrics, build_app, problem
 from verifier.server.errors import AnswerRefusedError, CodeNeededError, StateError, WishError
 from verifier.server.pages import add as add_pages
 from verifier.server.pages import upload_paths
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from datetime import datetime
 
+    from fastapi import FastAPI
     from starlette.responses import Response
 
     from vcred.outgoing import Http
@@ -77,27 +77,24 @@ def create_app(
         http=http,
         clock=clock,
     )
-    app = FastAPI(
-        title="vcred verifier",
-        version="1",
-        openapi_url=f"{settings.path}/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
+
+    def add_routes(app: FastAPI) -> None:
+        for kind in (AnswerRefusedError, CodeNeededError, StateError, WishError):
+            app.add_exception_handler(kind, _refused)
+        app.include_router(wallets, prefix=settings.path)
+        app.include_router(api, prefix=settings.path)
+        add_pages(app, parts)
+
+    return build_app(
+        "vcred verifier",
+        path=settings.path,
+        parts=parts,
+        metrics=Metrics("vcred_verifier"),
+        limits=Limits(body=_BODY, bodies=upload_paths(settings.path)),
+        database=store.last_seen,
+        add_routes=add_routes,
         lifespan=_lifespan,
     )
-    app.state.parts = parts
-    app.state.metrics = Metrics("vcred_verifier")
-    add_problems(app)
-    for kind in (AnswerRefusedError, CodeNeededError, StateError, WishError):
-        app.add_exception_handler(kind, _refused)
-    add_metrics(app, app.state.metrics)
-    app.add_middleware(LimitsMiddleware, limits=Limits(body=_BODY, bodies=upload_paths(settings.path)))
-    add_health(app, {"database": lambda: _database(store)})
-    app.include_router(wallets, prefix=settings.path)
-    app.include_router(api, prefix=settings.path)
-    add_pages(app, parts)
-    return app
 
 
 def housekeeping(parts: Parts, *, at: datetime) -> int:
@@ -142,11 +139,3 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, AnswerRefusedError)
     reasons = [one.code.value for one in error.result.reasons]
     return problem(request, 400, "the answer was not accepted", reasons=list(dict.fromkeys(reasons)))
-
-
-def _database(store: VerifierStore) -> str | None:
-    try:
-        store.last_seen()
-    except VcredError:
-        return "the database does not answer"
-    return None

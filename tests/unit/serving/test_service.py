@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
 
 from vcred.errors import MalformedError, NotFound, SigningError, StoreError
@@ -20,6 +21,7 @@ from vcred.serving import (
     add_health,
     add_metrics,
     add_problems,
+    build_app,
     language_of,
 )
 from vcred.serving.pages import shown
@@ -198,3 +200,49 @@ def test_metrics_count_by_route_and_never_by_value() -> None:
 )
 def test_wf_12_a_strangers_text_is_one_short_line(text: str, found: str) -> None:
     assert shown(text) == found
+
+
+def whole(**more) -> FastAPI:
+    """A service whose routes are in routers: one is in no document, one is in another."""
+    outer, inner, hidden = (APIRouter() for _ in range(3))
+
+    @inner.post("/inner")
+    async def number(given: Body) -> int:
+        return given.number
+
+    @hidden.get("/hidden", include_in_schema=False)
+    async def seen() -> str:
+        return "seen"
+
+    outer.include_router(inner, prefix="/outer")
+
+    def add_routes(app: FastAPI) -> None:
+        for router in (outer, hidden):
+            app.include_router(router, prefix="/at")
+
+    given = {"database": lambda: None, "parts": object(), **more}
+    metrics = Metrics("vcred_example")
+    return build_app("example", path="/at", metrics=metrics, limits=Limits(), add_routes=add_routes, **given)
+
+
+def test_a_service_is_whole_before_its_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = whole()
+
+    def built_now(*_args: object, **_more: object) -> None:
+        raise AssertionError("a request builds routes, with the warnings of the whole process switched off")
+
+    monkeypatch.setattr(warnings, "catch_warnings", built_now)
+    assert ask("GET", "/at/hidden", app).json() == "seen"
+    assert ask("POST", "/at/outer/inner", app, json={"name": "a", "number": 3}).json() == 3
+    assert ask("GET", "/healthz", app).json() == {"status": "ok"}
+    assert ask("GET", "/at/missing", app).status_code == 404
+
+
+def test_a_service_whose_database_does_not_answer_is_not_ready() -> None:
+    def database() -> None:
+        raise StoreError("disk full")
+
+    answer = ask("GET", "/readyz", whole(database=database))
+    assert answer.status_code == 503
+    assert answer.json()["missing"] == {"database": "the database does not answer"}
+    assert ask("GET", "/readyz", whole()).status_code == 200
