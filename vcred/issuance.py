@@ -33,7 +33,8 @@ from vcred._issuance_fields import (
     refuse,
     whole,
 )
-from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, epoch, parse_json
+from vcred._openid4vci import OFFER_SCHEME, PRE_AUTHORIZED, PROOF_TYP, build_proof
+from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, parse_json
 from vcred.formats.known import TEXT_FORMATS
 from vcred.qr.message import ENVELOPE_TAG, Message, MessageKind, decode_message
 from vcred.qr.pack import pack_jws, unpack_jws
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PROOF_TYP", "Delivery", "IssuanceRequest", "Offer", "Redeem", "build_request"]
 
-PROOF_TYP: Final = "openid4vci-proof+jwt"
-OFFER_SCHEME: Final = "openid-credential-offer"
-_GRANT: Final = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
 _CODE: Final = "pre-authorized_code"
 
 MAX_COPIES: Final = 64
@@ -115,7 +113,7 @@ class Offer:
         offer: dict[str, Any] = {
             "credential_issuer": self.issuer,
             "credential_configuration_ids": [f"{self.code}/{one}" for one in self.formats],
-            "grants": {_GRANT: {_CODE: b64u_encode(self.nonce)}},
+            "grants": {PRE_AUTHORIZED: {_CODE: b64u_encode(self.nonce)}},
             "vcred": {"expires_at": self.expires_at, "copies": self.copies},
         }
         if self.variant is not None:
@@ -238,15 +236,10 @@ def build_request(
         raise ValueError("every key is used once")
     if any(signer.public_key.alg != "ES256" for signer in signers):
         raise ValueError("holder keys are P-256")
-    payload = dump_json({"aud": offer.issuer, "iat": epoch(at), "nonce": b64u_encode(offer.nonce)})
-    keys = [(wanted[index // copies], _prove(signer, payload)) for index, signer in enumerate(signers)]
+    nonce = b64u_encode(offer.nonce)
+    proofs = [build_proof(signer, audience=offer.issuer, nonce=nonce, at=at).encode("ascii") for signer in signers]
+    keys = [(wanted[index // copies], proof) for index, proof in enumerate(proofs)]
     return IssuanceRequest(nonce=offer.nonce, keys=tuple(keys))
-
-
-def _prove(signer: Signer, payload: bytes) -> bytes:
-    from vcred.formats._jose import sign_jws  # noqa: PLC0415 - reading an offer needs no signature code
-
-    return sign_jws({"typ": PROOF_TYP, "jwk": signer.public_key.to_jwk()}, payload, signer)
 
 
 def _offer_of_uri(source: str | bytes) -> Offer:
@@ -264,7 +257,7 @@ def _offer_of_uri(source: str | bytes) -> Offer:
         raise refuse(ReasonCode.SCHEME, "uri", "one credential_offer by value, and nothing else")
     path = "credential_offer"
     value = as_object(parse_json(query[0][1], path, max_bytes=_MAX_OFFER, max_depth=8), path)
-    grant = as_object(as_object(value.get("grants"), f"{path}.grants").get(_GRANT), f"{path}.grants")
+    grant = as_object(as_object(value.get("grants"), f"{path}.grants").get(PRE_AUTHORIZED), f"{path}.grants")
     if "tx_code" in grant:
         raise refuse(ReasonCode.FORMAT, f"{path}.grants", "a transaction code is not part of this profile")
     ours = as_object(value.get("vcred"), f"{path}.vcred")

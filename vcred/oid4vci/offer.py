@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from vcred._openid4vci import OFFER_SCHEME, PRE_AUTHORIZED
 from vcred.errors import MalformedError
 from vcred.formats._wire import dump_json, parse_json
 from vcred.reasons import ReasonCode
@@ -22,8 +23,7 @@ __all__ = [
     "offer_place",
 ]
 
-PRE_AUTHORIZED: Final = "urn:ietf:params:oauth:grant-type:pre-authorized_code"
-SCHEMES: Final = ("openid-credential-offer", "haip-vci")
+SCHEMES: Final = (OFFER_SCHEME, "haip-vci")
 _MAX_URI: Final = 16_384
 _MAX_OFFER: Final = 65_536
 _MAX_IDS: Final = 64

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from vcred._openid4vci import PROOF_TYP, build_proof
 from vcred.errors import MalformedError, RefusedError
 from vcred.formats._jose import Jws, sign_jws, verify_jws, x5c_texts
 from vcred.formats._wire import dump_json, epoch
@@ -31,7 +32,6 @@ __all__ = [
     "check_proofs",
 ]
 
-PROOF_TYP: Final = "openid4vci-proof+jwt"
 ATTESTATION_TYP: Final = "key-attestation+jwt"
 ALG: Final = "ES256"
 """What holder keys are, here and in HAIP."""
@@ -62,27 +62,6 @@ class ProvenKeys:
     keys: tuple[PublicKey, ...]
     nonces: frozenset[str]
     attestation: KeyAttestation | None = None
-
-
-def build_proof(
-    signer: Signer,
-    *,
-    audience: str,
-    nonce: str | None,
-    at: datetime,
-    client_id: str | None = None,
-    key_attestation: str | None = None,
-) -> str:
-    """A ``jwt`` proof of the signer's key. ``client_id`` is left out in an anonymous pre-authorized flow."""
-    header: dict[str, Any] = {"typ": PROOF_TYP, "jwk": signer.public_key.to_jwk()}
-    if key_attestation is not None:
-        header["key_attestation"] = key_attestation
-    claims: dict[str, Any] = {"aud": audience, "iat": epoch(at)}
-    if client_id is not None:
-        claims["iss"] = client_id
-    if nonce is not None:
-        claims["nonce"] = nonce
-    return sign_jws(header, dump_json(claims), signer).decode("ascii")
 
 
 def build_key_attestation(
