@@ -9,6 +9,7 @@ from vcred.errors import MalformedError
 from vcred.formats._jwe import encrypt, encryption_key
 from vcred.formats._wire import b64u_decode, b64u_encode, parse_json
 from vcred.formats.known import TEXT_FORMATS
+from vcred.oauth._jwt import optional_text
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ class CredentialRequest:
         if "proof" in value or "format" in value:
             raise MalformedError(ReasonCode.FORMAT, path, "a member of an earlier draft")
         configuration, identifier = (
-            _optional(value, name, path) for name in ("credential_configuration_id", "credential_identifier")
+            optional_text(value, name, path, most=_MAX_TEXT)
+            for name in ("credential_configuration_id", "credential_identifier")
         )
         if (configuration is None) == (identifier is None):
             raise MalformedError(ReasonCode.FORMAT, path, "credential_configuration_id or credential_identifier")
@@ -119,7 +121,7 @@ class DeferredRequest:
         value = parse_json(raw, path, max_bytes=65_536, max_depth=8)
         if not isinstance(value, dict):
             raise MalformedError(ReasonCode.FORMAT, path, "not an object")
-        transaction = _optional(value, "transaction_id", path)
+        transaction = optional_text(value, "transaction_id", path, most=_MAX_TEXT)
         if transaction is None:
             raise MalformedError(ReasonCode.FORMAT, f"{path}.transaction_id", "missing")
         member = "credential_response_encryption"
@@ -143,7 +145,7 @@ class CredentialResponse:
         value = parse_json(raw, path, max_bytes=_MAX_RESPONSE, max_depth=32)
         if not isinstance(value, dict):
             raise MalformedError(ReasonCode.FORMAT, path, "not an object")
-        transaction = _optional(value, "transaction_id", path)
+        transaction = optional_text(value, "transaction_id", path, most=_MAX_TEXT)
         if (transaction is None) != ("credentials" in value):
             raise MalformedError(ReasonCode.FORMAT, path, "credentials or a transaction_id, and not both")
         if transaction is not None:
@@ -153,7 +155,7 @@ class CredentialResponse:
             return cls(transaction_id=transaction, interval=interval)
         return cls(
             credentials=_credentials(value["credentials"], f"{path}.credentials"),
-            notification_id=_optional(value, "notification_id", path),
+            notification_id=optional_text(value, "notification_id", path, most=_MAX_TEXT),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -191,12 +193,3 @@ def _credentials(value: Any, path: str) -> tuple[str | Mapping[str, Any], ...]:
     if not all(isinstance(one, dict) and isinstance(one.get("credential"), (str, dict)) for one in value):
         raise MalformedError(ReasonCode.FORMAT, path, "every element has a credential")
     return tuple(one["credential"] for one in value)
-
-
-def _optional(value: Mapping[str, Any], name: str, path: str) -> str | None:
-    if name not in value:
-        return None
-    found = value[name]
-    if not isinstance(found, str) or not 0 < len(found) <= _MAX_TEXT:
-        raise MalformedError(ReasonCode.CLAIM_TYPE, f"{path}.{name}", "must be a text")
-    return found
