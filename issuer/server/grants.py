@@ -44,14 +44,13 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """A wallet's request that somebody has to decide on. ``form_token`` goes into every form about it."""
+    """A wallet's request that somebody has to decide on."""
 
     id: str
     client_id: str
     configurations: tuple[str, ...]
     issuer_state: str | None
     redirect_uri: str
-    form_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +118,7 @@ class Grants:
             raise ProtocolError("invalid_request_uri", "this request is not known, has expired or was used")
         half = f"{row.id}.{secrets.token_urlsafe(16)}"
         session = f"{half}.{self._session_mac(half)}"
-        return self._shown(row, session), session
+        return _shown(row), session
 
     def of_session(self, session: str | None, *, at: datetime) -> Authorization | None:
         """The authorization that a browser with this secret is at, while it can be decided on."""
@@ -127,11 +126,7 @@ class Grants:
         if session is None or not hmac.compare_digest(mac.encode(), self._session_mac(half).encode()):
             return None
         row = self._store.authorization(half.partition(".")[0])
-        return None if row is None or row.decided or epoch(at) >= row.expires_at else self._shown(row, session)
-
-    def is_form_token(self, authorization: Authorization, token: str) -> bool:
-        """Whether a form that was sent is one that this browser was shown."""
-        return hmac.compare_digest(authorization.form_token.encode(), token.encode())
+        return None if row is None or row.decided or epoch(at) >= row.expires_at else _shown(row)
 
     def grant(
         self,
@@ -368,21 +363,21 @@ class Grants:
         found = parameters | ({} if row.state is None else {"state": row.state}) | {"iss": self._settings.base_url}
         return f"{row.redirect_uri}{'&' if '?' in row.redirect_uri else '?'}{urlencode(found)}"
 
-    def _shown(self, row: AuthorizationRow, session: str) -> Authorization:
-        return Authorization(
-            id=row.id,
-            client_id=row.client_id,
-            configurations=row.configurations,
-            issuer_state=row.issuer_state,
-            redirect_uri=row.redirect_uri,
-            form_token=b64u_encode(self._store.secret_hash("form", session)),
-        )
-
     def _session_mac(self, half: str) -> str:
         return b64u_encode(self._store.secret_hash("session", half))
 
     def _tx_hash(self, code: str, tx_code: str) -> bytes:
         return self._store.secret_hash("tx_code", f"{code} {tx_code}")
+
+
+def _shown(row: AuthorizationRow) -> Authorization:
+    return Authorization(
+        id=row.id,
+        client_id=row.client_id,
+        configurations=row.configurations,
+        issuer_state=row.issuer_state,
+        redirect_uri=row.redirect_uri,
+    )
 
 
 def _narrowed(row: GrantRow, wish: Wish | None) -> Wish:

@@ -32,8 +32,6 @@ def test_a_pushed_request_is_opened_granted_and_answered(wallet):
     grants, at = wallet.service.parts.grants, wallet.service.clock()
     found = grants.of_session(answer.cookies["vcred_authorization"], at=at)
     assert (found.configurations, found.issuer_state) == ((CONFIGURATION,), "offer-1")
-    assert grants.is_form_token(found, found.form_token)
-    assert not grants.is_form_token(found, "한")
     url = grants.grant(found.id, "a-1", at=at)
     assert url.startswith(f"{CALLBACK}?")
     assert parameters(url).keys() == {"code", "state", "iss"}
@@ -122,7 +120,6 @@ def test_a_request_is_opened_in_time_by_its_own_client_until_somebody_decides(wa
     scanner, person = (wallet.authorize(request_uri).cookies["vcred_authorization"] for _ in range(2))
     first, second = (grants.of_session(one, at=clock()) for one in (scanner, person))
     assert first.id == second.id
-    assert not grants.is_form_token(first, second.form_token)
     clock.forward(seconds=90)
     assert wallet.authorize(request_uri).status_code == 400
     grants.grant(second.id, "a-1", at=clock())
