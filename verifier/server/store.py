@@ -9,7 +9,6 @@ bound to the row and the column they stand in; without the key a copy of the dat
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Self
@@ -19,13 +18,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Row, and_, create_engine, delete, event, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from vcred.errors import Locked, StoreError
+from vcred.errors import StoreError
 from verifier.requests import OpenRequest
+from verifier.server.database import within
 from verifier.server.migrations import upgrade
 from verifier.server.tables import answers, clock, deliveries, open_requests, submissions, transactions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
@@ -120,7 +120,7 @@ class VerifierStore:
     def put(self, request: OpenRequest, *, now: int) -> None:
         """See ``RequestStore``."""
         day = None if request.reference_date is None else request.reference_date.isoformat()
-        with self._transaction() as db:
+        with within(self.engine) as db:
             db.execute(delete(open_requests).where(open_requests.c.expires_at < now - _KEPT))
             db.execute(
                 insert(open_requests).values(
@@ -135,7 +135,7 @@ class VerifierStore:
 
     def get(self, key: bytes) -> OpenRequest | None:
         """See ``RequestStore``."""
-        with self._transaction() as db:
+        with within(self.engine) as db:
             row = db.execute(select(open_requests).where(open_requests.c.key == key)).one_or_none()
         if row is None:
             return None
@@ -150,7 +150,7 @@ class VerifierStore:
     def use(self, key: bytes) -> bool:
         """See ``RequestStore``."""
         mine = and_(open_requests.c.key == key, open_requests.c.used == 0)
-        with self._transaction() as db:
+        with within(self.engine) as db:
             return db.execute(update(open_requests).where(mine).values(used=1)).rowcount == 1
 
     def remember(self, answers_: Collection[bytes], *, until: int, now: int) -> bool:
@@ -158,7 +158,7 @@ class VerifierStore:
         if not answers_:
             return True
         try:
-            with self._transaction() as db:
+            with within(self.engine) as db:
                 db.execute(delete(answers).where(answers.c.until < now))
                 db.execute(insert(answers), [{"key": one, "until": until} for one in sorted(answers_)])
         except StoreError as error:
@@ -169,19 +169,19 @@ class VerifierStore:
 
     def last_seen(self) -> int | None:
         """See ``RequestStore``."""
-        with self._transaction() as db:
+        with within(self.engine) as db:
             seen: int | None = db.execute(select(clock.c.last_seen)).scalar_one_or_none()
         return seen
 
     def observe(self, now: int) -> None:
         """See ``RequestStore``."""
-        with self._transaction() as db:
+        with within(self.engine) as db:
             seen = db.execute(select(clock.c.last_seen)).scalar_one_or_none()
             if seen is not None and seen < now:
                 db.execute(update(clock).where(clock.c.last_seen < now).values(last_seen=now))
         if seen is None:
             try:
-                with self._transaction() as db:
+                with within(self.engine) as db:
                     db.execute(insert(clock).values(id=1, last_seen=now))
             except StoreError as error:
                 if not isinstance(error.__cause__, IntegrityError):
@@ -194,7 +194,7 @@ class VerifierStore:
             for name in transactions.c.keys()  # noqa: SIM118 - columns, not a mapping
             if not name.startswith("sealed_")
         }
-        with self._transaction() as db:
+        with within(self.engine) as db:
             db.execute(insert(transactions).values(**values))
 
     def by_id(self, transaction: str, owner: str) -> Transaction | None:
@@ -212,7 +212,7 @@ class VerifierStore:
     def signed(self, transaction: str, request: bytes, *, expires_at: int) -> bool:
         """Keep the request object, once: ``False`` when another process was first."""
         mine = and_(transactions.c.id == transaction, transactions.c.request.is_(None))
-        with self._transaction() as db:
+        with within(self.engine) as db:
             changed = update(transactions).where(mine).values(request=request, request_expires_at=expires_at)
             return db.execute(changed).rowcount == 1
 
@@ -233,7 +233,7 @@ class VerifierStore:
             "sealed_code": self._seal(None if code is None else code.encode(), "code", transaction.encode()),
         }
         values = {"state": "answered", "answered_at": at, "submission": step.state, "submission_reason": step.reason}
-        with self._transaction() as db:
+        with within(self.engine) as db:
             if not _leave_open(db, transaction, values | sealed | more):
                 return False
             db.execute(_step(transaction, 1, step))
@@ -242,7 +242,7 @@ class VerifierStore:
 
     def closed(self, transaction: str, *, at: int, state: str, told: Delivery | None, error: str | None = None) -> bool:
         """End an open transaction without an answer; ``False`` when it was not open any more."""
-        with self._transaction() as db:
+        with within(self.engine) as db:
             if not _leave_open(db, transaction, {"state": state, "error": error}):
                 return False
             _tell(db, told, at)
@@ -250,7 +250,7 @@ class VerifierStore:
 
     def refused(self, transaction: str, *, reasons: str) -> int:
         """Count an answer that proved nothing; how many there were."""
-        with self._transaction() as db:
+        with within(self.engine) as db:
             changed = update(transactions).where(transactions.c.id == transaction)
             number = transactions.c.wrong_answers + 1
             db.execute(changed.values(wrong_answers=number, last_reasons=reasons))
@@ -260,14 +260,14 @@ class VerifierStore:
     def guess(self, transaction: str, *, most: int) -> bool:
         """Count a code before it is compared, so that many at once are no more tries; ``False`` when none is left."""
         mine = and_(transactions.c.id == transaction, transactions.c.tries < most)
-        with self._transaction() as db:
+        with within(self.engine) as db:
             changed = update(transactions).where(mine).values(tries=transactions.c.tries + 1)
             return db.execute(changed).rowcount == 1
 
     def guessed_right(self, transaction: str) -> None:
         """The code was right: it was no wrong try."""
         mine = and_(transactions.c.id == transaction, transactions.c.tries > 0)
-        with self._transaction() as db:
+        with within(self.engine) as db:
             db.execute(update(transactions).where(mine).values(tries=transactions.c.tries - 1))
 
     def moved(self, transaction: str, *, before: str, step: Moved, told: Delivery | None, erase: bool) -> bool:
@@ -276,7 +276,7 @@ class VerifierStore:
         values: dict[str, Any] = {"submission": step.state, "submission_reason": step.reason}
         if erase:
             values |= {"sealed_result": None, "sealed_code": None, "response_code": None, "evidence": None}
-        with self._transaction() as db:
+        with within(self.engine) as db:
             if db.execute(update(transactions).where(mine).values(**values)).rowcount != 1:
                 return False
             count = select(submissions.c.number).where(submissions.c.transaction == transaction)
@@ -287,21 +287,21 @@ class VerifierStore:
     def steps(self, transaction: str) -> list[Moved]:
         """The life of a submission, from its beginning."""
         chosen = select(submissions).where(submissions.c.transaction == transaction).order_by(submissions.c.number)
-        with self._transaction() as db:
+        with within(self.engine) as db:
             return [Moved(at=row.at, state=row.state, reason=row.reason) for row in db.execute(chosen)]
 
     def erase(self, *, before: int) -> int:
         """Erase what was presented before ``before`` from transactions that still have it; how many there were."""
         old = and_(transactions.c.answered_at < before, transactions.c.sealed_result.is_not(None))
         values = {"sealed_result": None, "sealed_code": None, "response_code": None}
-        with self._transaction() as db:
+        with within(self.engine) as db:
             return int(db.execute(update(transactions).where(old).values(**values)).rowcount)
 
     def due(self, *, at: int, lease: int, limit: int) -> list[Delivery]:
         """Messages whose time has come. They are this caller's for ``lease`` seconds."""
         chosen = select(deliveries).where(deliveries.c.next_at <= at).order_by(deliveries.c.next_at).limit(limit)
         found = []
-        with self._transaction() as db:
+        with within(self.engine) as db:
             for row in db.execute(chosen).all():
                 mine = and_(deliveries.c.id == row.id, deliveries.c.next_at == row.next_at)
                 if db.execute(update(deliveries).where(mine).values(next_at=at + lease)).rowcount == 1:
@@ -317,11 +317,11 @@ class VerifierStore:
         self._note(delivery.id, {"next_at": next_at, "attempts": delivery.attempts + 1})
 
     def _note(self, delivery: str, values: Mapping[str, Any]) -> None:
-        with self._transaction() as db:
+        with within(self.engine) as db:
             db.execute(update(deliveries).where(deliveries.c.id == delivery).values(**values))
 
     def _one(self, where: Any) -> Transaction | None:
-        with self._transaction() as db:
+        with within(self.engine) as db:
             row = db.execute(select(transactions).where(where)).one_or_none()
         return None if row is None else self._read(row)
 
@@ -348,16 +348,6 @@ class VerifierStore:
             return self._cipher.decrypt(value[:_NONCE_BYTES], value[_NONCE_BYTES:], column.encode() + b"\0" + row)
         except (InvalidTag, ValueError):
             raise StoreError("what is encrypted in the database is not by this storage key") from None
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """One transaction: durable when the block has ended, undone when it raises."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            wrong = Locked if "locked" in str(error) else StoreError
-            raise wrong(f"the database cannot be used: {type(error).__name__}") from error
 
 
 def _leave_open(db: Connection, transaction: str, values: Mapping[str, Any]) -> bool:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from vcred.errors import StoreError
+from verifier.server.database import within
 from verifier.server.tables import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Engine, Row, Select
+    from sqlalchemy import Engine, Row, Select
 
-__all__ = ["Opened", "rows_of", "within"]
+__all__ = ["Opened", "rows_of"]
 
 
 class Opened:
@@ -43,13 +43,3 @@ def rows_of(engine: Engine, chosen: Select[Any]) -> Sequence[Row[Any]]:
     """Every row. Raises ``StoreError``."""
     with within(engine) as db:
         return db.execute(chosen).all()
-
-
-@contextmanager
-def within(engine: Engine) -> Iterator[Connection]:
-    """One transaction: durable when the block has ended. Raises ``StoreError``."""
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        raise StoreError(f"the database cannot be used: {type(error).__name__}") from error

@@ -22,7 +22,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vcred.errors import StoreError
-from verifier.server.pages.opened import within
+from verifier.server.database import within
 from verifier.server.tables import login_failures, sessions
 
 if TYPE_CHECKING:
