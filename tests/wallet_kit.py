@@ -26,7 +26,7 @@ max_age_seconds = 30
 max_age_hours = 720
 [status]
 required = true
-max_age_hours = 24
+max_age_hours = {hours}
 [rrn]
 level = "{rrn}"
 {basis}
@@ -47,10 +47,13 @@ claims = {claims}
 }
 
 
-def policy(policy_id, *slots, rrn="none"):
-    """A policy text; each slot is (name, code, claims, optional, required)."""
+def policy(policy_id, *slots, rrn="none", hours=24):
+    """A policy text; each slot is (name, code, claims, optional, required). ``hours`` is how old a status may be.
+
+    Put before it is what the policy itself has besides, after it what its last alternative has.
+    """
     basis = 'legal_basis = { ko = "시험", en = "Test" }' if rrn == "full" else ""
-    text = TEXTS["head"].format(id=policy_id, rrn=rrn, basis=basis)
+    text = TEXTS["head"].format(id=policy_id, rrn=rrn, basis=basis, hours=hours)
     for name, code, claims, optional, required in slots:
         more = f"optional = {_array(optional)}" if optional else ""
         flag = str(required).lower()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.wallet_kit import policy
 from vcred import Catalog, Outcome, Presentation, qr
 from vcred.claims import SD
 from vcred.testing import World
@@ -14,34 +15,6 @@ from verifier import VerificationPolicy
 AT = datetime(2026, 9, 26, 3, 0, tzinfo=UTC)
 CATALOG = Catalog.builtin()
 FORMATS = ("sd-cwt", "dc+sd-jwt", "mso_mdoc", "vc+sd-jwt", "vc+jwt")
-POLICY = """
-id = "test.one-claim"
-name = {{ ko = "시험", en = "Test" }}
-purpose = {{ ko = "시험 제출", en = "Test" }}
-asks = {{ ko = "한 항목", en = "One claim" }}
-holder_binding = "required"
-[freshness]
-challenge = true
-[trust]
-max_age_hours = 720
-[status]
-required = true
-max_age_hours = 24
-[rrn]
-level = "full"
-legal_basis = {{ ko = "시험", en = "Test" }}
-[retention]
-days = 0
-text = {{ ko = "보관하지 않음", en = "Not kept" }}
-[[certificates]]
-slot = "one"
-name = {{ ko = "증명서", en = "Certificate" }}
-required = true
-[[certificates.any_of]]
-code = "{code}"
-claims = ["{claim}"]
-{variants}
-"""
 
 
 def first_variant(kind):
@@ -55,8 +28,9 @@ def first_claim(kind):
 
 
 def policy_for(kind):
-    variants = f'variants = ["{first_variant(kind)}"]' if kind.variants else ""
-    return VerificationPolicy.load(POLICY.format(code=kind.code, claim=first_claim(kind), variants=variants))
+    variants = f'variants = ["{first_variant(kind)}"]\n' if kind.variants else ""
+    slot = ("one", kind.code, [first_claim(kind)], (), True)
+    return VerificationPolicy.load(policy("test.one-claim", slot, rrn="full") + variants)
 
 
 def through_pictures(answer):
@@ -68,10 +42,10 @@ def through_pictures(answer):
 @pytest.mark.parametrize("code", list(CATALOG))
 def test_every_type_in_every_format(code, form):
     kind = CATALOG[code]
-    policy = policy_for(kind)
-    world = World(at=AT, formats=(form,), policies=[policy.source])
+    asked = policy_for(kind)
+    world = World(at=AT, formats=(form,), policies=[asked.source])
     world.issue(code, variant=first_variant(kind))
-    request = world.request(policy, formats=(form,))
+    request = world.request(asked, formats=(form,))
     result = world.verify(through_pictures(world.present(request)), request)
     assert result.outcome is Outcome.ACCEPTED, result.reasons
     assert first_claim(kind) in result.claims[code]
@@ -85,10 +59,10 @@ def test_a_kind_that_is_added_as_one_file_goes_the_whole_way(tmp_path):
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "card.toml").write_text(NEW_KIND, encoding="utf-8")
     catalog = Catalog.builtin() | Catalog.load(tmp_path)
-    policy = VerificationPolicy.load(POLICY.format(code="library.card", claim="name", variants=""))
-    world = World(at=AT, catalog=catalog, policies=[policy.source])
+    asked = VerificationPolicy.load(policy("test.one-claim", ("one", "library.card", ["name"], (), True)))
+    world = World(at=AT, catalog=catalog, policies=[asked.source])
     world.issue("library.card")
-    result = world.ask(policy)
+    result = world.ask(asked)
     assert result
     assert result.claims["library.card"]["name"] == "김가람"
 

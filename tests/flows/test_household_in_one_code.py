@@ -9,37 +9,14 @@ from datetime import UTC, datetime
 import pytest
 from PIL import Image, ImageFilter
 
+from tests.wallet_kit import policy
 from vcred import Presentation, qr
 from vcred.testing import World
 from verifier import VerificationPolicy
 
 AT = datetime(2026, 9, 26, 3, 0, tzinfo=UTC)
-POLICY = """
-id = "test.head-and-address"
-name = { ko = "시험", en = "Test" }
-purpose = { ko = "주소 확인", en = "Address check" }
-asks = { ko = "세대주와 주소", en = "Head and address" }
-holder_binding = "required"
-[freshness]
-challenge = true
-[trust]
-max_age_hours = 720
-[status]
-required = true
-max_age_hours = 24
-[rrn]
-level = "none"
-[retention]
-days = 0
-text = { ko = "보관하지 않음", en = "Not kept" }
-[[certificates]]
-slot = "home"
-name = { ko = "등본", en = "Household" }
-required = true
-[[certificates.any_of]]
-code = "resident.household"
-claims = ["householder.name", "currentAddress.road"]
-"""
+CLAIMS = ("householder.name", "currentAddress.road")
+POLICY = policy("test.head-and-address", ("home", "resident.household", CLAIMS, (), True))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from issuer import Issuer, IssuerProfile
+from tests.wallet_kit import policy
 from vcred import Outcome, Presentation, qr
 from vcred.credential import Content, StatusReference
 from vcred.formats.base import IssuerKey
@@ -27,42 +28,14 @@ AT = datetime(2026, 9, 26, 3, 0, tzinfo=UTC)
 NOW = int(AT.timestamp())
 CODE = "resident.personal"
 FORMATS = ("sd-cwt", "dc+sd-jwt", "mso_mdoc", "vc+sd-jwt", "vc+jwt")
-POLICY = """
-id = "test.{choice}"
-name = {{ ko = "시험", en = "Test" }}
-purpose = {{ ko = "시험 제출", en = "Test" }}
-asks = {{ ko = "한 항목", en = "One claim" }}
-holder_binding = "required"
-{line}
-[freshness]
-challenge = true
-[trust]
-max_age_hours = 720
-[status]
-required = true
-max_age_hours = 24
-[rrn]
-level = "full"
-legal_basis = {{ ko = "시험", en = "Test" }}
-[retention]
-days = 0
-text = {{ ko = "보관하지 않음", en = "Not kept" }}
-[[certificates]]
-slot = "one"
-name = {{ ko = "증명서", en = "Certificate" }}
-required = true
-[[certificates.any_of]]
-code = "resident.personal"
-claims = ["name"]
-"""
 
 
-def policy(choice):
-    line = "" if choice == "absent" else f'post_quantum = "{choice}"'
-    return VerificationPolicy.load(POLICY.format(choice=choice, line=line))
+def about(choice):
+    line = "" if choice == "absent" else f'post_quantum = "{choice}"\n'
+    return VerificationPolicy.load(line + policy(f"test.{choice}", ("one", CODE, ["name"], (), True), rrn="full"))
 
 
-POLICIES = {choice: policy(choice) for choice in ("absent", "refused", "accepted", "required")}
+POLICIES = {choice: about(choice) for choice in ("absent", "refused", "accepted", "required")}
 
 
 def world_of(algorithm, formats):

@@ -34,23 +34,24 @@ AT = datetime(2026, 9, 26, 3, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)
 SUITE = "https://suite.example/issuer"
 NAMES = {"ko": "시험", "en": "Test"}
-TYPES = {
-    "pid.toml": """
-code = "eudi.pid"
-vct = "urn:eudi:pid:1"
-doctype = "eu.europa.ec.eudi.pid.1"
+TYPE = """
+code = "{code}"
+vct = "{vct}"
+doctype = "{doctype}"
 depth = "basic"
-name = { ko = "유럽 개인식별자료", en = "EUDI person identification data" }
-description = { ko = "시험용입니다.", en = "For conformance runs." }
-authority = { ko = "시험 발급기관", en = "Test issuer" }
-legal_basis = "Regulation (EU) 2024/1183"
-formats = ["dc+sd-jwt"]
+name = {{ ko = "시험용", en = "{name}" }}
+description = {{ ko = "시험용입니다.", en = "For conformance runs." }}
+authority = {{ ko = "시험 발급기관", en = "Test issuer" }}
+legal_basis = "{basis}"
 lifetime_days = 3650
 freshness_days = 3650
 holder_binding = "required"
-status = { suspendable = true, max_age_hours = 168 }
+status = {{ suspendable = true, max_age_hours = 168 }}
 retired_labels = []
 sample_date = 2026-08-20
+"""
+PID = """
+formats = ["dc+sd-jwt"]
 claims = [
   { path = "birthdate", type = "birthdate", label = 3, ko = "생년월일", en = "Birth date" },
   { path = "nationalities", type = "string", cardinality = "1..n", label = 4, ko = "국적", en = "Nationalities" },
@@ -58,24 +59,10 @@ claims = [
 [sample]
 birthdate = "1980-05-15"
 nationalities = ["XX"]
-""",
-    "photoid.toml": """
-code = "iso.photoid"
-vct = "urn:iso:photoid:1"
-doctype = "org.iso.23220.photoid.1"
-namespace = "example.suite.photoid.1"
-depth = "basic"
-name = { ko = "사진 신분증(ISO)", en = "Photo ID (ISO)" }
-description = { ko = "시험용입니다.", en = "For conformance runs." }
-authority = { ko = "시험 발급기관", en = "Test issuer" }
-legal_basis = "ISO/IEC 23220"
+"""
+PHOTOID = """
 formats = ["mso_mdoc"]
-lifetime_days = 3650
-freshness_days = 3650
-holder_binding = "required"
-status = { suspendable = true, max_age_hours = 168 }
-retired_labels = []
-sample_date = 2026-08-20
+namespace = "example.suite.photoid.1"
 claims = [
   { path = "familyName", type = "string", label = 3, mdoc = { namespace = "org.iso.23220.1", element = "family_name" }, ko = "성", en = "Family name" },
   { path = "documentNumber", type = "string", label = 4, mdoc = { namespace = "org.iso.23220.1", element = "document_number" }, ko = "번호", en = "Document number" },
@@ -83,7 +70,24 @@ claims = [
 [sample]
 familyName = "Gildong"
 documentNumber = "99-00-990001-00"
-""",
+"""
+TYPES = {
+    "pid.toml": TYPE.format(
+        code="eudi.pid",
+        vct="urn:eudi:pid:1",
+        doctype="eu.europa.ec.eudi.pid.1",
+        name="EUDI person identification data",
+        basis="Regulation (EU) 2024/1183",
+    )
+    + PID,
+    "photoid.toml": TYPE.format(
+        code="iso.photoid",
+        vct="urn:iso:photoid:1",
+        doctype="org.iso.23220.photoid.1",
+        name="Photo ID (ISO)",
+        basis="ISO/IEC 23220",
+    )
+    + PHOTOID,
 }
 POLICY = """
 id = "test.{name}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from issuer import Issuer, IssuerProfile
 from issuer.store import IssuerStore
+from tests.wallet_kit import policy
 from vcred.catalog import Catalog
 from vcred.formats.sd_cwt import SdCwt
 from vcred.formats.sd_jwt_vc import SdJwtVc
@@ -36,39 +37,14 @@ STATUS_HOURS = {SKILL: 168, CARD: 96, DEGREE: 720}
 """The smaller of the type's limit and the policy's below."""
 
 _POLICY_HOURS = {SKILL: 240, CARD: 96, DEGREE: 720}
-_POLICY = """
-id = "year.{name}"
-name = {{ ko = "한 해", en = "A year" }}
-purpose = {{ ko = "확인", en = "Checking" }}
-asks = {{ ko = "이름", en = "Name" }}
-holder_binding = "required"
-[freshness]
-challenge = true
-max_age_seconds = 30
-[trust]
-max_age_hours = 720
-[status]
-required = true
-max_age_hours = {hours}
-[rrn]
-level = "none"
-[retention]
-days = 0
-text = {{ ko = "보관하지 않음", en = "Not kept" }}
-[[certificates]]
-slot = "one"
-name = {{ ko = "증명서", en = "Certificate" }}
-required = true
-[[certificates.any_of]]
-code = "{code}"
-claims = ["name"]
-"""
 _CODES = """
 [codes.sex]
 values = [{ id = "male", ko = "남", en = "male" }, { id = "female", ko = "여", en = "female" }]
 """
 POLICIES = {
-    code: VerificationPolicy.load(_POLICY.format(name=code.replace("_", "-"), code=code, hours=hours))
+    code: VerificationPolicy.load(
+        policy(f"year.{code.replace('_', '-')}", ("one", code, ["name"], (), True), hours=hours)
+    )
     for code, hours in _POLICY_HOURS.items()
 }
 
@@ -218,8 +194,8 @@ class Ministry:
         for leaf, names in self.readers:
             builder.add_reader(certificate=leaf, name=names, policies=[one.id for one in POLICIES.values()], test=False)
         builder.add_types(self._kinds.texts())
-        for policy in POLICIES.values():
-            builder.add_policy(policy.id, policy.source)
+        for one in POLICIES.values():
+            builder.add_policy(one.id, one.source)
         new = self.repository.stage(builder, at=at)
         self.proposed += new
         return new
