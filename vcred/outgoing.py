@@ -19,6 +19,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
@@ -26,16 +27,23 @@ from urllib.parse import urlsplit
 from vcred.errors import MissingExtraError, Offline, Timeout, TooLarge, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Answer", "Http", "Line", "Outgoing", "Reach", "check_url", "media_type"]
+__all__ = ["LONGEST_WAIT", "Answer", "Http", "Line", "Outgoing", "Reach", "check_url", "media_type", "patiently"]
+
+LONGEST_WAIT: Final = 20
+"""Seconds that a busy server is waited for at a time."""
 
 _MAX_URL: Final = 2048
 _MAX_BODY: Final = 4 * 1024 * 1024
 _URL: Final = re.compile(r"[\x21-\x7e]+")
 _HOST: Final = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?")
 _PORTS: Final = {"https": 443, "http": 80}
+_BUSY: Final = frozenset({429, 503})
+_AGAIN: Final = 2
+_DAY: Final = 86_400
+_MAX_DIGITS: Final = 9
 _SINGLE: Final = frozenset({"content-length", "content-type", "location", "transfer-encoding"})
 _TRANSLATED: Final = (ip_network("64:ff9b::/96"), ip_network("2002::/16"), ip_network("2001::/32"))
 """IPv6 addresses that stand for an IPv4 address somewhere else: NAT64, 6to4, Teredo."""
@@ -89,6 +97,21 @@ class Answer:
         """The media type, in lower case and without parameters; empty when there is none."""
         return media_type(self.headers.get("content-type", ""))
 
+    @property
+    def retry_after(self) -> int | None:
+        """The seconds after which the server wants to be asked again (RFC 9110 section 10.2.3), if it says so.
+
+        A moment is counted from the server's own ``Date``, so that no clock of ours is needed.
+        """
+        found = self.headers.get("retry-after", "").strip()
+        if found.isascii() and found.isdigit():
+            return min(int(found[:_MAX_DIGITS]), _DAY)
+        try:
+            until = parsedate_to_datetime(found) - parsedate_to_datetime(self.headers.get("date", ""))
+        except (TypeError, ValueError):
+            return None
+        return min(max(0, int(until.total_seconds())), _DAY)
+
 
 class Http(Protocol):
     """Something that carries one request. ``Outgoing`` is the one for production."""
@@ -103,6 +126,20 @@ class Http(Protocol):
         limit: int = _MAX_BODY,
     ) -> Answer:
         """The answer to one request, at most ``limit`` bytes of it. Raises ``TransportError``."""
+
+
+def patiently(send: Callable[[], Answer], pause: Callable[[float], None]) -> Answer:
+    """What ``send`` brings; once or twice more where a server is busy (429, 503) and says when to come again.
+
+    Nobody is waited for longer than ``LONGEST_WAIT`` seconds: then the answer is what it is.
+    """
+    for _ in range(_AGAIN):
+        answer = send()
+        wait = answer.retry_after if answer.status in _BUSY else None
+        if wait is None or wait > LONGEST_WAIT:
+            return answer
+        pause(float(max(1, wait)))
+    return send()
 
 
 def media_type(header: str) -> str:

@@ -17,12 +17,14 @@ import hashlib
 import hmac
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from vcred.errors import MalformedError, NotAcceptedError, RefusedError, TransportError
 from vcred.formats._wire import dump_json, epoch, parse_json
+from vcred.outgoing import patiently
 from vcred.reasons import Outcome, ReasonCode
 
 if TYPE_CHECKING:
@@ -43,12 +45,15 @@ _NOTICE_SECONDS: Final = 300
 
 
 class ServiceError(TransportError):
-    """The service said no: ``status`` and ``title`` say why. ``needs`` is the code that is missing or wrong."""
+    """The service said no: ``status`` and ``title`` say why. ``needs`` is the code that is missing or wrong,
+    ``retry_after`` the seconds after which it wants to be asked again.
+    """
 
-    def __init__(self, status: int, title: str, *, needs: str | None = None) -> None:
+    def __init__(self, status: int, title: str, *, needs: str | None = None, retry_after: int | None = None) -> None:
         self.status = status
         self.title = title
         self.needs = needs
+        self.retry_after = retry_after
         super().__init__(f"the verifier's service refuses: {status} {title}")
 
 
@@ -110,7 +115,9 @@ class Notice:
 class VerifierClient:
     """Calls one service with one API key. Every method raises ``TransportError``, of which ``ServiceError`` is one."""
 
-    def __init__(self, base_url: str, *, key: str, http: Http) -> None:
+    def __init__(self, base_url: str, *, key: str, http: Http, pause: Callable[[float], None] = time.sleep) -> None:
+        """``pause`` waits that many seconds, where the service is busy and says how long (``LONGEST_WAIT`` at most)."""
+        self._pause = pause
         self._place = f"{base_url.rstrip('/')}/api/requests"
         self._key = key
         self._http = http
@@ -215,7 +222,8 @@ class VerifierClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
         raw = None if body is None else dump_json(dict(body))
-        answer = self._http.send(method, f"{self._place}{place}", headers=headers, body=raw, limit=_LIMIT)
+        url = f"{self._place}{place}"
+        answer = patiently(lambda: self._http.send(method, url, headers=headers, body=raw, limit=_LIMIT), self._pause)
         if answer.status not in (200, 201, 204):
             raise _refusal(answer)
         return answer
@@ -260,4 +268,5 @@ def _refusal(answer: Answer) -> ServiceError:
         answer.status,
         title if isinstance(title, str) and title.isprintable() else "",
         needs=needs if needs in ("code", "response_code") else None,
+        retry_after=answer.retry_after,
     )

@@ -12,6 +12,7 @@ import pytest
 
 from tests.services.town import API_KEY, Town
 from vcred.errors import MalformedError, NotAcceptedError, RefusedError
+from vcred.outgoing import Answer
 from vcred.reasons import Outcome, ReasonCode
 from verifier.client import ServiceError, VerifierClient, check_notice
 
@@ -141,3 +142,25 @@ def test_a_message_of_somebody_else_is_refused(body, signature, code):
     with pytest.raises((RefusedError, MalformedError)) as refusal:
         check_notice(body, signature, secret=SECRET, at=AT)
     assert refusal.value.code is code
+
+
+def test_a_busy_service_is_asked_again_when_it_says():
+    class Busy:
+        def __init__(self, *answers):
+            self.answers = list(answers)
+
+        def send(self, *arguments, **more):
+            return self.answers.pop(0)
+
+    def busy(seconds):
+        return Answer(status=503, headers={"retry-after": seconds}, body=b"{}")
+
+    waited = []
+    found = b'{"id":"x","state":"open","fetched":false,"outcome":null,"submission":null,"last_reasons":[]}'
+    good = Answer(status=200, headers={}, body=found)
+    asking = VerifierClient("https://bank.example", key="k", http=Busy(busy("2"), good), pause=waited.append)
+    assert asking.look("x").state == "open"
+    refusing = VerifierClient("https://bank.example", key="k", http=Busy(busy("7200")), pause=waited.append)
+    with pytest.raises(ServiceError) as caught:
+        refusing.look("x")
+    assert (waited, caught.value.retry_after) == ([2.0], 7200)

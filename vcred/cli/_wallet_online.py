@@ -14,12 +14,14 @@ import click
 from vcred.cli._command import Command, Run, option
 from vcred.cli._errors import Failure, Rejected
 from vcred.cli._wallet_home import PATH, Door, opening
-from vcred.errors import ConsentError, MalformedError
+from vcred.cli._wallet_shown import offer_problems, show_offer, show_request
+from vcred.errors import ConsentError, MalformedError, RefusedError, StoreError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wallet.client import Asked, IssuanceConsent, Online, Received
+    from wallet.client import Asked, Online, Received
+    from wallet.consent import Consent
 
 __all__ = ["COMMANDS", "Line", "link_in", "networking", "present_online", "receive_online"]
 
@@ -51,10 +53,14 @@ class Line:
     redirect_uri: str = _REDIRECT
 
     @contextmanager
-    def online(self, run: Run, door: Door, *, driven: bool = False) -> Iterator[Online]:
-        """The wallet, online. ``driven``: by a server, which has the browser that calls it."""
+    def online(self, run: Run, door: Door, *, doing: str = "receive", driven: bool = False) -> Iterator[Online]:
+        """The wallet, online. ``driven``: by a server, which has the browser that calls it.
+
+        What goes wrong is told as what it means for whom is ``doing`` this: ``receive`` or ``present``.
+        """
+        from vcred.cli._wallet_failures import consent_failure, told
         from vcred.outgoing import Outgoing, Reach
-        from wallet.client import LocalAttester, Online, ServerError
+        from wallet.client import LocalAttester, Online
 
         reach = Reach.development(ca_file=self.ca_file) if self.development else Reach(ca_file=self.ca_file)
         client_id = self.client_id or (_CLIENT if self.attester is not None else None)
@@ -74,11 +80,12 @@ class Line:
             )
             try:
                 yield online
-            except ServerError as error:
-                text = run.text(f"{error.host}에서 거절했습니다", f"{error.host} refused")
-                raise Rejected(
-                    f"{text}: {error.error or error.status}", kind="server", code=error.error, status=error.status
-                ) from error
+            except StoreError:
+                raise
+            except (TransportError, RefusedError) as error:
+                raise told(error, run.lang, doing) from error
+            except ConsentError as error:
+                raise consent_failure(error, run.lang) from error
 
 
 def networking(*, login: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -124,6 +131,7 @@ def link_in(sources: tuple[str, ...], *, of: str) -> str | None:
 
 def receive_online(run: Run, door: Door, line: Line, link: str, *, yes: bool, tx_code: str | None) -> None:
     """Look, ask, fetch, show, ask, receive."""
+    from vcred.cli._wallet_failures import nothing_to_take
     from wallet.client import OfferPreview
 
     with line.online(run, door) as online:
@@ -132,7 +140,9 @@ def receive_online(run: Run, door: Door, line: Line, link: str, *, yes: bool, tx
             _agree(run, f"{step.host}에 연결할까요?", f"Connect to {step.host}?", yes=yes)
             step = online.fetch(step)
         if not yes:
-            _show_offer(run, step)
+            show_offer(run, step)
+        if (nothing := nothing_to_take(step, offer_problems(run), run.lang)) is not None:
+            raise nothing
         _agree(run, "받을까요?", "Receive this?", yes=yes)
         if step.tx_code is not None and tx_code is None:
             from vcred.cli._secrets import ask
@@ -157,16 +167,13 @@ def present_online(
     """Look, ask, fetch, show, ask, answer."""
     from vcred.cli._show import plain
 
-    with line.online(run, door) as online:
+    with line.online(run, door, doing="present") as online:
         preview = online.look_request(link)
         if preview.host is not None:
             _agree(run, f"{preview.host}에 연결할까요?", f"Connect to {preview.host}?", yes=yes)
         asked = online.fetch_request(preview)
         try:
-            consent = asked.consent.approve(also=also, choose=choose, reuse=reuse)
-            if not yes:
-                _show_request(run, asked)
-                _agree(run, "보여 줄까요?", "Show this?", yes=False)
+            consent = _agreed(run, asked, also=also, choose=choose, reuse=reuse, yes=yes)
         except (ConsentError, Rejected, click.Abort):
             if tell:
                 asked.decline()
@@ -276,60 +283,35 @@ def _agree(run: Run, ko: str, en: str, *, yes: bool) -> None:
         raise Rejected(run.text("하지 않았습니다", "nothing was done"), kind="declined")
 
 
-def _show_request(run: Run, asked: Asked) -> None:
-    """Who asks for what, where the answer goes, and what is agreed to with it."""
-    from vcred.cli._show import console, plain
-    from vcred.cli._wallet_show import print_asked
+def _agreed(
+    run: Run, asked: Asked, *, also: tuple[str, ...], choose: dict[str, str], reuse: bool, yes: bool
+) -> Consent:
+    """What the holder agrees to; the request is shown first. Raises ``Rejected``, ``ConsentError``."""
+    from vcred.cli._wallet_failures import refused_request
 
-    out = console(errors=run.json)
-    print_asked(out, asked.consent, run.lang)
-    out.print(plain(run.text(f"보낼 곳: {asked.host}", f"goes to: {asked.host}")))
-    for statement in asked.consent.statements:
-        out.print(plain(run.text("동의할 내용: ", "to agree to: ") + " · ".join(statement.values())))
-
-
-def _show_offer(run: Run, asked: IssuanceConsent) -> None:
-    """Who offers what, before the holder says yes. What the issuer calls itself is a stranger's text."""
-    from vcred.cli._show import console, plain
-
-    out = console(errors=True)
-    if asked.authority is not None:
-        mark = run.text(" (시험용)", " (for tests)") if asked.test else ""
-        out.print(plain(asked.authority.text(run.lang) + mark), style="bold")
-    else:
-        out.print(
-            plain(run.text("신뢰 목록에 없는 발급자", "An issuer that the trust list does not have")),
-            style="bold yellow",
-        )
-        out.print(plain(run.text("스스로 부르는 이름: ", "calls itself: ") + asked.issuer_name[run.lang]))
-    out.print(plain(run.text("발급자: ", "issuer: ") + asked.issuer))
-    out.print(plain(run.text("연결할 곳: ", "servers: ") + ", ".join(asked.hosts)))
-    problems = {
-        "unknown": run.text("발급자가 설명하지 않음", "not described by the issuer"),
-        "type": run.text("신뢰 목록에 없는 종류", "a type that the trust list does not have"),
-        "format": run.text("지갑이 모르는 형식", "a format that this wallet does not hold"),
-        "proof": run.text("지갑이 낼 수 없는 증명이 필요함", "wants a proof that this wallet does not have"),
-    }
-    for one in asked.credentials:
-        note = "" if one.problem is None else f" - {problems[one.problem]}"
-        out.print(plain(f"- {one.name[run.lang]} ({one.format}){note}"))
-    if asked.tx_code is not None:
-        more = f": {asked.tx_code.description}" if asked.tx_code.description else ""
-        out.print(plain(run.text("거래 코드가 필요합니다", "needs a transaction code") + more))
-    if asked.login:
-        out.print(plain(run.text("발급자에게 로그인해야 합니다", "needs a login at the issuer")))
+    refused = refused_request(asked.consent, run.lang)
+    if refused is None:
+        consent = asked.consent.approve(also=also, choose=choose, reuse=reuse)
+    if not yes:
+        show_request(run, asked)
+    if refused is not None:
+        raise refused
+    _agree(run, "보여 줄까요?", "Show this?", yes=yes)
+    return consent
 
 
 def _report(run: Run, received: Received) -> None:
+    from vcred.cli._wallet_failures import explained, line_of
     from vcred.cli._wallet_show import certificate_facts, certificate_table
 
+    problems = [explained(one, run.lang, "receive") for one in received.problems]
     facts = {
         "certificates": [certificate_facts(one) for one in received.certificates],
         "waiting": [
             {"id": one.session, "issuer": one.issuer, "code": one.code, "format": one.format, "ready_at": one.ready_at}
             for one in received.waiting
         ],
-        "problems": [str(one) for one in received.problems],
+        "problems": problems,
     }
 
     def show(out: Any) -> None:
@@ -341,12 +323,14 @@ def _report(run: Run, received: Received) -> None:
             when = moment_text(one.ready_at)
             ko = f"{one.code}: {when}부터 받을 수 있습니다 (vcred wallet collect)"
             out.print(plain(run.text(ko, f"{one.code}: to be had from {when} on (vcred wallet collect)")))
-        for problem in received.problems:
-            out.print(plain(str(problem)), style="yellow")
+        for problem in problems:
+            out.print(plain(line_of(problem)), style="yellow")
         if not received.certificates and not received.waiting and not received.problems:
             out.print(run.text("받을 것이 없습니다", "nothing to receive"))
 
     run.report(facts, show)
+    if problems and not received.certificates:
+        click.get_current_context().exit(Rejected.exit_code)
 
 
 def _log_in(run: Run, url: str, line: Line) -> str:

@@ -31,6 +31,9 @@ _HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(self), geolocation=(), microphone=()",
 }
+_RETRY: Final = {429: b"60", 503: b"10"}
+"""``Retry-After`` in seconds where an answer says that it may be better later, and not when."""
+
 _HSTS: Final = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -118,9 +121,12 @@ class _Reader:
 
 
 def _missing(message: Message, scope: MutableMapping[str, Any]) -> list[tuple[bytes, bytes]]:
-    """The security headers that the answer does not set itself."""
+    """The security headers that the answer does not set itself, and when to come again."""
     present = {bytes(name).lower() for name, _ in message.get("headers", ())}
     added = [(name.encode(), value.encode()) for name, value in _HEADERS.items() if name.encode() not in present]
+    later = _RETRY.get(message["status"])
+    if later is not None and b"retry-after" not in present:
+        added.append((b"retry-after", later))
     return [*added, _HSTS] if scope.get("scheme") == "https" else added
 
 

@@ -3,7 +3,7 @@
 The only part of the wallet that uses a network. Its server for conformance runs is ``wallet.client.driver``.
 """
 
-from wallet.client._calls import ServerError
+from wallet.client._refusal import ServerError
 from wallet.client.attester import LocalAttester, WalletAttester
 from wallet.client.offers import IssuanceConsent, OfferedCredential, OfferPreview, Received, Waiting
 from wallet.client.online import Online

@@ -16,7 +16,8 @@ from vcred.errors import MalformedError, RefusedError
 from vcred.formats._wire import b64u_encode, dump_json, epoch
 from vcred.oid4vci import PRE_AUTHORIZED
 from vcred.reasons import ReasonCode
-from wallet.client._calls import ServerError, host_of, json_of
+from wallet.client._calls import error_text, host_of, json_of
+from wallet.client._refusal import ServerError, during
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +112,7 @@ def check_returned(url: str, grant: Mapping[str, Any], server: AuthorizationServ
     if found.get("iss") != server.issuer and ("iss" in found or server.iss_in_response):
         raise RefusedError(ReasonCode.ISSUER, f"{path}.iss", "not from the server that was asked (RFC 9207)")
     if "error" in found:
-        raise ServerError(host_of(server.issuer), 302, found["error"][:64])
+        raise ServerError(host_of(server.issuer), 302, error_text(found["error"]), step="login")
     if not 0 < len(found.get("code", "")) <= _MAX_RETURNED:
         raise MalformedError(ReasonCode.FORMAT, f"{path}.code", "missing")
     return found["code"]
@@ -149,8 +150,9 @@ def _redeem(
 ) -> None:
     if who.client_id is not None:
         members["client_id"] = who.client_id
-    calls.challenge(server.issuer, server.challenge_endpoint)
-    answer = calls.form(server.token_endpoint, members, audience=server.issuer, who=who)
+    with during("renewal" if members["grant_type"] == "refresh_token" else "token"):
+        calls.challenge(server.issuer, server.challenge_endpoint)
+        answer = calls.form(server.token_endpoint, members, audience=server.issuer, who=who)
     tokens = _tokens(json_of(answer, "token"), calls)
     # A server that gives no new refresh token goes on with the one it gave (RFC 6749 section 6).
     tokens.setdefault("refresh", session.record.tokens.get("refresh"))

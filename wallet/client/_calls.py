@@ -14,7 +14,9 @@ from urllib.parse import urlencode, urlsplit
 from vcred.errors import MalformedError, RefusedError, TransportError
 from vcred.formats._wire import parse_json
 from vcred.oauth import build_attestation_pop, build_dpop
+from vcred.outgoing import patiently
 from vcred.reasons import ReasonCode
+from wallet.client._refusal import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from vcred.outgoing import Answer, Http
     from wallet.client.attester import WalletAttester
 
-__all__ = ["Calls", "Identity", "ServerError", "host_of", "json_of", "shown_host"]
+__all__ = ["Calls", "Identity", "error_text", "host_of", "json_of", "shown_host"]
 
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
@@ -36,16 +38,7 @@ _IN_HEADER: Final = re.compile(r'\berror="([A-Za-z0-9_.-]{1,64})"')
 _VISIBLE: Final = re.compile(r"[!-~]{1,1024}")
 _LIMIT: Final = 4 * 1024 * 1024
 _REPEATABLE: Final = (400, 401)
-
-
-class ServerError(TransportError):
-    """A server refused what was asked of it. ``error`` is its code, empty if it gave none."""
-
-    def __init__(self, host: str, status: int, error: str = "") -> None:
-        self.host = host
-        self.status = status
-        self.error = error
-        super().__init__(f"{host}: {error or 'refused'} ({status})")
+_MAX_REASONS: Final = 16
 
 
 class Identity:
@@ -71,23 +64,23 @@ class Identity:
 class Calls:
     """One session's requests. ``key`` proves possession (RFC 9449); ``None`` where the server knows no DPoP."""
 
-    def __init__(self, http: Http, clock: Callable[[], datetime]) -> None:
+    def __init__(self, http: Http, clock: Callable[[], datetime], pause: Callable[[float], None]) -> None:
         self.http = http
         self.clock = clock
+        self.pause = pause
         self.key: SoftwareSigner | None = None
         self._nonces: dict[str, str] = {}
         self._challenges: dict[str, str] = {}
 
     def document(self, url: str, *, accept: str = JSON) -> Answer:
         """What is at ``url``, of one of the types in ``accept``. Raises ``TransportError``, ``RefusedError``."""
-        answer = self.http.send("GET", url, headers={"Accept": accept}, limit=_LIMIT)
-        return expect(answer, url, accept)
+        return expect(self._bare("GET", url, accept=accept), url, accept)
 
     def challenge(self, audience: str, place: str | None) -> None:
         """Get a challenge for ``audience`` from its challenge endpoint, if it has one."""
         if place is None or audience in self._challenges:
             return
-        answer = expect(self.http.send("POST", place, body=b"", limit=_LIMIT), place, JSON)
+        answer = expect(self._bare("POST", place), place, JSON)
         found = json_of(answer, "challenge").get("attestation_challenge")
         if isinstance(found, str) and _VISIBLE.fullmatch(found):
             self._challenges[audience] = found
@@ -103,7 +96,7 @@ class Calls:
 
     def nonce(self, url: str) -> str:
         """A fresh ``c_nonce`` (OpenID4VCI 1.0 section 7)."""
-        answer = expect(self.http.send("POST", url, body=b"", limit=_LIMIT), url, JSON)
+        answer = expect(self._bare("POST", url), url, JSON)
         self._remember(url, answer, "")
         found = json_of(answer, "nonce").get("c_nonce")
         if not isinstance(found, str) or not _VISIBLE.fullmatch(found):
@@ -125,8 +118,8 @@ class Calls:
         audience: str = "",
         token: str | None = None,
     ) -> Answer:
-        repeated: set[str] = set()
-        while True:
+        def once() -> Answer:
+            # Made anew each time: a server takes no proof twice.
             sent = {"Content-Type": type, "Accept": accept, **headers()}
             if self.key is not None:
                 sent["DPoP"] = build_dpop(
@@ -139,12 +132,23 @@ class Calls:
                 )
             if token is not None:
                 sent["Authorization"] = f"{'Bearer' if self.key is None else 'DPoP'} {token}"
-            answer = self.http.send("POST", url, headers=sent, body=body, limit=_LIMIT)
+            return self.http.send("POST", url, headers=sent, body=body, limit=_LIMIT)
+
+        repeated: set[str] = set()
+        while True:
+            answer = patiently(once, self.pause)
             self._remember(url, answer, audience)
             error = error_of(answer) if answer.status in _REPEATABLE else ""
             if error in repeated or error not in _AGAIN or _AGAIN[error] not in answer.headers:
                 return expect(answer, url, accept)
             repeated.add(error)
+
+    def _bare(self, method: str, url: str, *, accept: str = JSON) -> Answer:
+        """A request with nothing in it."""
+        body = None if method == "GET" else b""
+        return patiently(
+            lambda: self.http.send(method, url, headers={"Accept": accept}, body=body, limit=_LIMIT), self.pause
+        )
 
     def _remember(self, url: str, answer: Answer, audience: str) -> None:
         for name, table, place in (
@@ -160,7 +164,9 @@ def expect(answer: Answer, url: str, accept: str) -> Answer:
     """``answer`` if it is a success of an accepted type (or empty). Raises ``ServerError``, ``RefusedError``."""
     host = host_of(url)
     if not 200 <= answer.status < 300:
-        raise ServerError(host, answer.status, error_of(answer))
+        raise ServerError(
+            host, answer.status, error_of(answer), reasons=_reasons(answer), retry_after=answer.retry_after
+        )
     accepted = [one.partition(";")[0].strip() for one in accept.split(",")]
     if answer.status != 204 and answer.type not in accepted:
         raise RefusedError(ReasonCode.FORMAT, host, "an answer of another content type than was asked for")
@@ -169,16 +175,33 @@ def expect(answer: Answer, url: str, accept: str) -> Answer:
 
 def error_of(answer: Answer) -> str:
     """The error code of an answer: in its JSON, or where a token is refused in its header."""
-    if answer.type.endswith("json"):
-        try:
-            value = parse_json(answer.body, "error", max_bytes=65_536, max_depth=8)
-        except MalformedError:
-            value = None
-        found = value.get("error") if isinstance(value, dict) else None
-        if isinstance(found, str) and _ERROR.fullmatch(found):
-            return found
+    if found := error_text(_error_object(answer).get("error")):
+        return found
     match = _IN_HEADER.search(answer.headers.get("www-authenticate", "")[:2048])
     return match[1] if match else ""
+
+
+def error_text(found: Any) -> str:
+    """``found`` if it is an error code, else nothing: whatever else stands there is nobody's to read."""
+    return found if isinstance(found, str) and _ERROR.fullmatch(found) else ""
+
+
+def _reasons(answer: Answer) -> list[ReasonCode]:
+    """The reason codes that a verifier of ours gives beside its error."""
+    found = _error_object(answer).get("reasons")
+    if not isinstance(found, list):
+        return []
+    return [ReasonCode(one) for one in found[:_MAX_REASONS] if isinstance(one, str) and one in list(ReasonCode)]
+
+
+def _error_object(answer: Answer) -> dict[str, Any]:
+    if not answer.type.endswith("json"):
+        return {}
+    try:
+        value = parse_json(answer.body, "error", max_bytes=65_536, max_depth=8)
+    except MalformedError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def json_of(answer: Answer, path: str) -> dict[str, Any]:

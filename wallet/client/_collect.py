@@ -18,7 +18,8 @@ from vcred.keys import SoftwareSigner
 from vcred.oid4vci import CredentialResponse, build_proof, decode_credential
 from vcred.reasons import ReasonCode
 from wallet._records import CERTIFICATES, COPIES, copy_ids, new_id
-from wallet.client._calls import JSON, JWT, ServerError
+from wallet.client._calls import JSON, JWT
+from wallet.client._refusal import ServerError, during
 from wallet.client._session import ASK, DEFERRED, KEPT, TELL, Session
 from wallet.receive import check_credentials, keep, keep_besides
 from wallet.store import Delete
@@ -127,7 +128,10 @@ class Collector:
         configuration = self._metadata.configurations.get(want.configuration)
         if configuration is None or configuration.format != want.format:
             raise RefusedError(ReasonCode.FORMAT, "metadata", "the issuer does not issue this any more")
-        nonce = None if self._metadata.nonce_endpoint is None else self._calls.nonce(self._metadata.nonce_endpoint)
+        nonce = None
+        if self._metadata.nonce_endpoint is not None:
+            with during("credential"):
+                nonce = self._calls.nonce(self._metadata.nonce_endpoint)
         body: dict[str, Any] = (
             {"credential_configuration_id": want.configuration}
             if want.identifier is None
@@ -183,9 +187,10 @@ class Collector:
         sealing = self._metadata.request_encryption
         token = self._session.record.tokens["access"]
         accept = JSON if want.opener is None else JWT
-        if sealing is not None and (sealing.required or want.opener is not None):
-            return self._calls.protected(url, token, sealing.seal(want.body), type=JWT, accept=accept)
-        return self._calls.protected(url, token, want.body, type=JSON, accept=accept)
+        with during("deferred" if want.phase == DEFERRED else "credential"):
+            if sealing is not None and (sealing.required or want.opener is not None):
+                return self._calls.protected(url, token, sealing.seal(want.body), type=JWT, accept=accept)
+            return self._calls.protected(url, token, want.body, type=JSON, accept=accept)
 
     def _response(self, answer: Answer, want: Want) -> CredentialResponse:
         body = answer.body

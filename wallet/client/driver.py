@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vcred.errors import MissingExtraError, RefusedError, StoreError, VcredError
 from vcred.reasons import Reason
-from wallet.client._calls import ServerError
+from wallet.client._refusal import ServerError
 from wallet.client.offers import OfferPreview
 from wallet.consent import shown
 

@@ -6,6 +6,7 @@ and everything that is under way is in the wallet's own store.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from wallet.client.presenting import Presenting
@@ -40,13 +41,15 @@ class Online:
         redirect_uri: str = "http://127.0.0.1:8765/callback",
         open_browser: Callable[[str], str] | None = None,
         copies: int = _COPIES,
+        pause: Callable[[float], None] = time.sleep,
         development: bool = False,
     ) -> None:
         """``attester`` vouches for the wallet; without one it is called ``client_id``, or nothing at all.
 
         ``open_browser`` takes the holder to an address and returns the one the browser came back to, which begins with
         ``redirect_uri``; without it ``Received.login`` says where to go. ``copies`` are asked for where an issuer gives
-        batches. ``development`` lets links name http addresses; where ``http`` may go is its own to say.
+        batches. ``pause`` waits that many seconds, where a server is busy and says how long (``LONGEST_WAIT`` at most).
+        ``development`` lets links name http addresses; where ``http`` may go is its own to say.
         """
         self.wallet = wallet
         self.http = http
@@ -56,6 +59,7 @@ class Online:
         self.redirect_uri = redirect_uri
         self.open_browser = open_browser
         self.copies = copies
+        self.pause = pause
         self.development = development
         self._receiving = Receiving(self)
         self._presenting = Presenting(self)

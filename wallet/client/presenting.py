@@ -17,8 +17,11 @@ from vcred.oid4vp import (
     parse_page_request,
     parse_request,
 )
+from vcred.outgoing import patiently
 from vcred.reasons import ReasonCode
-from wallet.client._calls import FORM, JSON, ServerError, expect, host_of, json_of, shown_host
+from wallet.client._calls import FORM, JSON, expect, host_of, json_of, shown_host
+from wallet.client._refusal import ServerError, during
+from wallet.consent import CARRIERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,9 +77,16 @@ class Asked:
         """
         return self.owner.answer(self, consent)
 
-    def decline(self, error: str = "access_denied") -> Answered:
-        """Tell the verifier that there will be no answer, where the holder wants that. Raises as ``answer`` does."""
-        return self.owner.post(self, build_error(self.request, error))
+    @property
+    def refusal(self) -> str:
+        """The code that says why there is no answer (section 8.5), and of what the holder has no more than that."""
+        return self.owner.refusal(self.request)
+
+    def decline(self, error: str | None = None) -> Answered:
+        """Tell the verifier that there will be no answer, where the holder wants that; ``error`` is ``refusal`` unless
+        it is said. Raises as ``answer`` does.
+        """
+        return self.owner.post(self, build_error(self.request, self.refusal if error is None else error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,17 +163,28 @@ class Presenting:
         presentation = self._online.wallet.present(consent, at=self._online.clock())
         return build_page_answer(presentation, asked.request)
 
+    def refusal(self, request: PresentationRequest) -> str:
+        """See ``Asked.refusal``. It follows from the request and what this wallet can do, never from what it holds."""
+        held = self._online.wallet.formats
+        formats = {one.id: one.format for one in request.query.credentials}
+        if not any(one in held for one in formats.values()):
+            return "vp_formats_not_supported"
+        for data in () if request.online is None else request.online.transaction_data:
+            if not any(formats.get(one) in CARRIERS for one in data.credential_ids):
+                return "invalid_transaction_data"
+        return "access_denied"
+
     def post(self, asked: Asked, body: bytes) -> Answered:
         """Send a form to where the request said, and read what the verifier says to it (section 8.2)."""
         assert asked.request.online is not None
         assert asked.request.online.response_uri is not None
         url = asked.request.online.response_uri
-        answer = self._online.http.send(
-            "POST", url, headers={"Content-Type": FORM, "Accept": JSON}, body=body, limit=_LIMIT
-        )
-        if answer.status != 200:
-            expect(answer, url, JSON)
-            raise ServerError(host_of(url), answer.status)
+        headers = {"Content-Type": FORM, "Accept": JSON}
+        answer = self._sent("POST", url, headers=headers, body=body)
+        with during("answer"):
+            if answer.status != 200:
+                expect(answer, url, JSON)
+                raise ServerError(host_of(url), answer.status)
         found = json_of(expect(answer, url, JSON), "response").get("redirect_uri")
         if found is None:
             return Answered(redirect=None, redirect_host=None)
@@ -181,14 +202,18 @@ class Presenting:
         return shown_host(url.partition("#")[0], path)
 
     def _fetched(self, url: str, wallet_nonce: str | None) -> Answer:
-        http = self._online.http
         if wallet_nonce is None:
-            answer = http.send("GET", url, headers={"Accept": _OBJECT}, limit=_LIMIT)
+            answer = self._sent("GET", url, headers={"Accept": _OBJECT})
         else:
             form = RequestUriPost(wallet_nonce=wallet_nonce, wallet_metadata=_metadata()).to_form()
             headers = {"Content-Type": FORM, "Accept": _OBJECT}
-            answer = http.send("POST", url, headers=headers, body=form, limit=_LIMIT)
-        return expect(answer, url, _OBJECT)
+            answer = self._sent("POST", url, headers=headers, body=form)
+        with during("request"):
+            return expect(answer, url, _OBJECT)
+
+    def _sent(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        online = self._online
+        return patiently(lambda: online.http.send(method, url, headers=headers, body=body, limit=_LIMIT), online.pause)
 
 
 def _metadata() -> dict[str, Any]:

@@ -18,9 +18,10 @@ from wallet.client._authorize import (
     redeem_pre_authorized,
     redeem_refresh,
 )
-from wallet.client._calls import Calls, Identity, ServerError, shown_host
+from wallet.client._calls import Calls, Identity, shown_host
 from wallet.client._collect import Collector, new_keys, spread
 from wallet.client._discovery import issuer_facts, server_facts
+from wallet.client._refusal import ServerError, during
 from wallet.client._session import ASK, DEFERRED, KEPT, Session, Want, digest_of, sessions
 from wallet.client.offers import IssuanceConsent, OfferedCredential, OfferPreview, Received, Waiting
 
@@ -69,7 +70,8 @@ class Receiving:
         calls, offer = self._calls(), preview.offer
         if offer is None:
             assert preview.reference is not None
-            answer = calls.document(preview.reference)
+            with during("offer"):
+                answer = calls.document(preview.reference)
             offer = CredentialOffer.parse(answer.body, plain_http=self._online.development)
             host = shown_host(offer.issuer, "credential_issuer")
             if host != preview.host:
@@ -200,15 +202,16 @@ class Receiving:
             named=None if grant is None else grant.authorization_server,
         )
         try:
-            url = authorization_url(
-                session,
-                server,
-                facts.metadata,
-                calls=calls,
-                who=self._identity(session, server),
-                redirect_uri=self._online.redirect_uri,
-                issuer_state=None if grant is None else grant.issuer_state,
-            )
+            with during("login"):
+                url = authorization_url(
+                    session,
+                    server,
+                    facts.metadata,
+                    calls=calls,
+                    who=self._identity(session, server),
+                    redirect_uri=self._online.redirect_uri,
+                    issuer_state=None if grant is None else grant.issuer_state,
+                )
         except ServerError as error:
             _drop_if_final(session, error)
             raise
@@ -287,7 +290,8 @@ class Receiving:
     def _server(
         self, session: Session, metadata: IssuerMetadata, calls: Calls, *, grant: str, named: str | None
     ) -> AuthorizationServer:
-        server = server_facts(calls, metadata, named=named, grant=grant, plain_http=self._online.development)
+        with during("issuer"):
+            server = server_facts(calls, metadata, named=named, grant=grant, plain_http=self._online.development)
         if session.record.server != server.issuer:
             session.update(server=server.issuer)
         calls.key = session.dpop if "ES256" in server.dpop_algs else None
@@ -310,10 +314,11 @@ class Receiving:
         return None
 
     def _facts(self, calls: Calls, issuer: str) -> IssuerFacts:
-        return issuer_facts(calls, issuer, self._wallet.trust, plain_http=self._online.development)
+        with during("issuer"):
+            return issuer_facts(calls, issuer, self._wallet.trust, plain_http=self._online.development)
 
     def _calls(self) -> Calls:
-        return Calls(self._online.http, self._online.clock)
+        return Calls(self._online.http, self._online.clock, self._online.pause)
 
 
 def _want(offered: OfferedCredential, copies: int) -> Want:
@@ -328,7 +333,7 @@ def _want(offered: OfferedCredential, copies: int) -> Want:
 
 def _is_final(error: VcredError) -> bool:
     """Whether asking once more would not help."""
-    return isinstance(error, RefusedError) or (isinstance(error, ServerError) and 400 <= error.status < 500)
+    return error.final if isinstance(error, ServerError) else isinstance(error, RefusedError)
 
 
 def _drop_if_final(session: Session, error: VcredError) -> None:

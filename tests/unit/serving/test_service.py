@@ -48,6 +48,8 @@ def service() -> FastAPI:
         "store": StoreError("disk full"),
         "bug": ZeroDivisionError("901010-1991234"),
         "protocol": ProtocolError("invalid_grant", "no such code", headers={"DPoP-Nonce": "n"}),
+        "many": ProtocolError("slow_down", "too many", status=429),
+        "many-for-long": ProtocolError("slow_down", "too many", status=429, headers={"Retry-After": "7200"}),
     }
 
     @app.get("/fail/{name}")
@@ -95,6 +97,26 @@ def test_errors_are_problem_details(name: str, status: int, code: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
     assert "홍길동" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "seconds"),
+    [
+        ("/fail/signing", 503, "10"),
+        ("/fail/store", 503, "10"),
+        ("/fail/many", 429, "60"),
+        ("/fail/many-for-long", 429, "7200"),
+        ("/readyz", 503, "10"),
+        ("/fail/missing", 404, None),
+        ("/healthz", 200, None),
+    ],
+)
+def test_a_busy_service_says_when_to_come_again(path: str, status: int, seconds: str | None) -> None:
+    app = service()
+    app.state.lacking = "no keys"
+    answer = ask("GET", path, app)
+    assert (answer.status_code, answer.headers.get("retry-after")) == (status, seconds)
+    assert len(answer.headers.get_list("retry-after")) == (seconds is not None)
 
 
 def test_a_refusal_speaks_the_clients_language() -> None:
