@@ -38,8 +38,8 @@ __all__ = [
     "shown",
 ]
 
-CARRIERS = ("dc+sd-jwt",)
-"""Formats in which this wallet signs transaction data with a presentation."""
+CARRIERS = ("dc+sd-jwt", "vc+sd-jwt")
+"""Formats in which this wallet signs transaction data: ``BINDING_FORMATS``, which is loaded with the first request."""
 
 _CLIP = 300
 

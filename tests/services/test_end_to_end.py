@@ -240,6 +240,21 @@ def test_on_one_device_the_browser_brings_the_code_back(town, form):
     assert town.call("GET", f"{place}?response_code={brought}", token=API_KEY)["outcome"] == "ACCEPTED"
 
 
+@pytest.mark.parametrize("form", ["dc+sd-jwt", "vc+sd-jwt"])
+def test_what_is_agreed_to_besides_is_shown_and_signed(town, form):
+    online = town.online()
+    town.receive(online, town.offer(CODE, form))
+    town.publish()
+    statement = {"type": "urn:vcred:transaction:statement:1", "statement": "새 주소로 우편물을 보내는 데 동의합니다."}
+    made = town.ask_for(POLICY, formats=[form], transaction_data=[statement])
+    asked = online.fetch_request(online.look_request(made["link"]))
+    assert [one["statement"] for one in asked.consent.statements] == [statement["statement"]]
+    seen = verdict(town, made, asked.answer(asked.consent.approve()))
+    assert seen["outcome"] == "ACCEPTED"
+    (agreed,) = [one for one in seen["result"]["checks"] if one["name"] == "transaction_data"]
+    assert agreed["status"] == "PASSED"
+
+
 @pytest.mark.parametrize("form", ["dc+sd-jwt", "mso_mdoc", "sd-cwt"])
 def test_a_page_asks_through_the_digital_credentials_api(town, form):
     online = town.online()

@@ -15,9 +15,11 @@ from tests.services.wallet_kit import AT, Clock
 from tests.wallet_kit import stranger
 from vcred.errors import ConsentError, MalformedError, RefusedError
 from vcred.keys import SoftwareSigner
+from vcred.oid4vp.transaction import BINDING_FORMATS
 from vcred.reasons import ReasonCode
 from vcred.testing import World
 from wallet.client import Asked, Online, ServerError
+from wallet.consent import CARRIERS
 
 CODE = "resident.personal"
 NOW = int(AT.timestamp())
@@ -445,6 +447,23 @@ def test_transaction_data_that_is_not_understood_is_refused(
     peer.changes["transaction_data"] = [statement(**changed)]
     with refused(ReasonCode.TRANSACTION_DATA):
         ask(online, peer.link())
+
+
+@pytest.mark.parametrize("form", ["mso_mdoc", "sd-cwt", "vc+jwt", "ldp_vc"])
+def test_transaction_data_is_refused_for_a_format_that_cannot_carry_it(form: str, world: World) -> None:
+    query = query_of(world, "mso_mdoc" if form == "mso_mdoc" else "dc+sd-jwt")
+    query["credentials"][0]["format"] = form
+    if form in ("vc+jwt", "ldp_vc"):
+        query["credentials"][0]["meta"] = {"type_values": [["IDCredential"]]}
+    peer = VerifierPeer(world.identity, NOW, query)
+    peer.changes["transaction_data"] = [statement()]
+    with refused(ReasonCode.TRANSACTION_DATA):
+        ask(online_of(world, peer), peer.link())
+    assert peer.form is None
+
+
+def test_the_wallet_signs_transaction_data_in_the_formats_that_requests_may_name() -> None:
+    assert CARRIERS == BINDING_FORMATS
 
 
 ORIGIN = "https://shop.bank.example"

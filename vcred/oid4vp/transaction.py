@@ -1,8 +1,11 @@
 """Transaction data (OpenID4VP 1.0 sections 5.1, 8.4 and B.3.3): what the holder agrees to besides showing something.
 
 A wallet signs the hash of what it was sent, letter for letter, so it must have shown all of it: a type that it does not
-know, or a member that the type does not have, is refused. Here only ``dc+sd-jwt`` carries the hashes, in the
-key-binding JWT.
+know, or a member that the type does not have, is refused. How an answer carries it is for the type to say; ours says:
+the hashes in a key-binding JWT (B.3.3.1), which ``dc+sd-jwt`` and ``vc+sd-jwt`` have. In an mdoc it would be an element
+that the holder's key signs, and only one that the issuer let that key sign (``KeyAuthorizations``, B.2.3): our mdocs
+authorize none, so it is refused there, as that section demands. ``sd-cwt``, ``vc+jwt`` and ``ldp_vc`` have no place
+for it that any standard names.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ TRANSACTION_TYPES: Final[Mapping[str, Mapping[str, bool]]] = MappingProxyType(
 )
 """Types that are known, each with its members (texts) and whether they must be there."""
 
-BINDING_FORMATS: Final = ("dc+sd-jwt",)
+BINDING_FORMATS: Final = ("dc+sd-jwt", "vc+sd-jwt")
 """Formats whose presentations carry the hashes."""
 
 _HASHES: Final = {"sha-256": hashlib.sha256, "sha-384": hashlib.sha384, "sha-512": hashlib.sha512}

@@ -18,6 +18,7 @@ from vcred.oid4vp import (
     parse_request,
     transaction_claims,
 )
+from vcred.oid4vp.transaction import BINDING_FORMATS
 from vcred.presentation import PresentationRequest
 from vcred.reasons import ReasonCode
 from verifier import Assurance, MemoryRequestStore, SqliteRequestStore, Verifier
@@ -119,9 +120,10 @@ def test_only_the_store_that_has_the_key_reads_the_answer(verifier, town):
     )
 
 
-def test_transaction_data_is_agreed_to_exactly(verifier, town):
+@pytest.mark.parametrize("form", BINDING_FORMATS)
+def test_transaction_data_is_agreed_to_exactly(verifier, town, form):
     wish = [{"type": STATEMENT, "statement": "동의합니다."}, {"type": STATEMENT, "statement": "이것도."}]
-    request = ask(verifier, town, ResponseMode.DIRECT_POST, transaction_data=wish)
+    request = ask(verifier, town, ResponseMode.DIRECT_POST, transaction_data=wish, formats=[form])
     data = request.online.transaction_data
     all_of_it = transaction_claims(data)
     hashes = all_of_it["transaction_data_hashes"]
@@ -132,15 +134,15 @@ def test_transaction_data_is_agreed_to_exactly(verifier, town):
         {"transaction_data_hashes": [hashes[0], hashes[0]]},
         {"transaction_data_hashes": hashes, "transaction_data_hashes_alg": "sha-512"},
     ):
-        result = verifier.verify(sign_by_hand(town, request, also=also), request=request, at=AT)
+        result = verifier.verify(sign_by_hand(town, request, also=also, format=form), request=request, at=AT)
         assert ReasonCode.TRANSACTION_DATA in [one.code for one in result.reasons], also
-    request = ask(verifier, town, ResponseMode.DIRECT_POST, transaction_data=wish)
+    request = ask(verifier, town, ResponseMode.DIRECT_POST, transaction_data=wish, formats=[form])
     claims = transaction_claims(request.online.transaction_data)
-    result = verifier.verify(sign_by_hand(town, request, also=claims), request=request, at=AT)
+    result = verifier.verify(sign_by_hand(town, request, also=claims, format=form), request=request, at=AT)
     assert result
     assert result.check("transaction_data").clause.startswith("OpenID4VP")
-    plain = ask(verifier, town, ResponseMode.DIRECT_POST)
-    assert verifier.verify(sign_by_hand(town, plain), request=plain, at=AT)
+    plain = ask(verifier, town, ResponseMode.DIRECT_POST, formats=[form])
+    assert verifier.verify(sign_by_hand(town, plain, format=form), request=plain, at=AT)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,10 @@ def test_transaction_data_is_agreed_to_exactly(verifier, town):
         ({"lifetime": timedelta(seconds=121)}, ValueError),
         ({"formats": ["no-such"]}, ValueError),
         ({"transaction_data": [{"type": "urn:unknown"}]}, RefusedError),
-        ({"transaction_data": [{"type": STATEMENT, "statement": "x"}], "formats": ["mso_mdoc"]}, ValueError),
+        *(
+            ({"transaction_data": [{"type": STATEMENT, "statement": "x"}], "formats": formats}, ValueError)
+            for formats in (["mso_mdoc"], ["sd-cwt"], ["vc+jwt"], ["dc+sd-jwt", "mso_mdoc"])
+        ),
     ],
 )
 def test_what_cannot_be_asked(verifier, town, more, error):
