@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import signal
 from contextlib import ExitStack
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.killed import in_child
 from tests.services.bank_kit import HOOK, KEY, OTHER_KEY, POLICY, REDIRECT, SECRET, Bank, sign_by_hand, world
 from vcred.formats._wire import parse_json
 from vcred.oid4vp import build_answer, build_error, transaction_claims
@@ -222,6 +225,31 @@ def test_a_webhook_is_signed_and_tried_again_until_it_arrives(bank):
     assert url == HOOK
     assert signature == hmac.new(SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
     assert json.loads(body)["outcome"] == "ACCEPTED"
+
+
+class Deadly:
+    """An ``Http`` that is the last thing its process does."""
+
+    def send(self, *_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_op_06_a_message_that_a_killed_process_was_sending_arrives_within_a_minute(bank):
+    bank.answer(bank.ask(webhook=HOOK))
+    working, bank.http = bank.http, Deadly()
+
+    def die():
+        bank.process()  # with connections of its own
+        housekeeping(bank.parts, at=bank.at)
+
+    assert in_child(die) == -signal.SIGKILL
+    bank.http = working
+    start = bank.at
+    for seconds in range(0, 60, 2):  # as a service does it
+        bank.at = start + timedelta(seconds=seconds)
+        housekeeping(bank.parts, at=bank.at)
+    (sent,) = bank.http.sent
+    assert sent[0] == HOOK
 
 
 def test_what_was_presented_is_erased_in_time_and_never_readable_in_the_database(open_bank, tmp_path, town):
