@@ -21,7 +21,7 @@ class Figures:
 
     def __init__(self, metrics: Metrics, *, waiting: Callable[[], int]) -> None:
         """``waiting`` says how many applications wait for a decision, when somebody asks for the figures."""
-        from prometheus_client import Gauge, Histogram  # noqa: PLC0415 - only a running service
+        from prometheus_client import Histogram  # noqa: PLC0415 - only a running service
 
         self._issued = metrics.counter("issued", "Certificates issued, copies by type and format", "code", "format")
         self._refused = metrics.counter("refused", "Credential requests refused, by error", "error")
@@ -34,8 +34,7 @@ class Figures:
         self._signing = Histogram(
             f"{name}_answer_seconds", "Time to reserve, sign and deliver", registry=metrics.registry
         )
-        gauge = Gauge(f"{name}_waiting_applications", "Applications waiting for a decision", registry=metrics.registry)
-        gauge.set_function(lambda: float(waiting()))
+        metrics.asked("waiting_applications", "Applications waiting for a decision", lambda: float(waiting()))
 
     @contextmanager
     def watching(self) -> Iterator[None]:

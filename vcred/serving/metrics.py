@@ -1,13 +1,18 @@
-"""Counts and durations for Prometheus, spans for OpenTelemetry where it is installed. No label is personal data."""
+"""Counts and durations for Prometheus, spans for OpenTelemetry where it is installed. No label is personal data.
+
+Where a service has several workers, each shows the figures of all of them (``vcred.serving.shared_metrics``).
+"""
 
 from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from vcred.serving.shared_metrics import all_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
     from fastapi import FastAPI
 
@@ -22,9 +27,15 @@ class Metrics:
     """The figures of one service. ``service`` is the prefix of every name, for example ``vcred_issuer``."""
 
     def __init__(self, service: str) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram  # noqa: PLC0415 - only a running service
+        from prometheus_client import (  # noqa: PLC0415 - only a running service
+            CollectorRegistry,
+            Counter,
+            Gauge,
+            Histogram,
+        )
 
-        self._counter = Counter
+        self._counter, self._gauge = Counter, Gauge
+        self._asked = CollectorRegistry()
         self.service = service
         self.registry = CollectorRegistry()
         self.requests = Counter(
@@ -42,11 +53,38 @@ class Metrics:
         """One more counter of this service, for what its domain counts (issued, verdicts ...)."""
         return self._counter(f"{self.service}_{name}", text, labels, registry=self.registry)
 
+    def gauge(self, name: str, text: str, *, of_workers: Literal["min", "max", "sum"]) -> Any:
+        """A figure that is set. Of those that several workers set, ``of_workers`` is shown."""
+        return self._gauge(f"{self.service}_{name}", text, registry=self.registry, multiprocess_mode=of_workers)
+
+    def asked(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """A figure that is the same for all workers, and looked up when somebody wants to see it."""
+        self._asked.register(_Asked(f"{self.service}_{name}", text, value))
+
     def text(self) -> bytes:
-        """Everything in Prometheus' text format."""
+        """Everything in Prometheus' text format, that of all workers where there are several."""
         from prometheus_client import generate_latest  # noqa: PLC0415 - as above
 
-        return generate_latest(self.registry)
+        shared = all_workers()
+        return generate_latest(self.registry if shared is None else shared) + generate_latest(self._asked)
+
+
+class _Asked:
+    """A collector of one figure."""
+
+    def __init__(self, name: str, text: str, value: Callable[[], float]) -> None:
+        self._name, self._text, self._value = name, text, value
+
+    def collect(self) -> Iterator[Any]:
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - as above
+
+        yield GaugeMetricFamily(self._name, self._text, value=self._value())
+
+    def describe(self) -> Iterator[Any]:
+        """Its name, without asking: it may not be known yet."""
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415 - as above
+
+        yield GaugeMetricFamily(self._name, self._text)
 
 
 def add_metrics(app: FastAPI, metrics: Metrics, *, path: str = "/metrics") -> None:
@@ -56,7 +94,7 @@ def add_metrics(app: FastAPI, metrics: Metrics, *, path: str = "/metrics") -> No
     app.add_middleware(_Measure, metrics=metrics)
 
     @app.get(path, include_in_schema=False, response_class=PlainTextResponse, response_model=None)
-    async def figures() -> PlainTextResponse:
+    def figures() -> PlainTextResponse:
         return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -3,7 +3,7 @@
 Each worker is a fork made before anything was opened, so that nothing is shared but what the parent had in its memory:
 settings, and keys that a password opened, which so come to a worker by no argument, variable or file. Every worker has
 a listening socket of its own that the parent made (``SO_REUSEPORT``: the kernel spreads connections evenly), and keeps:
-whoever connects to a worker that was killed waits for the one that takes its place.
+whoever connects to a worker that was killed waits for the one that takes its place. What workers count is added up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from vcred.errors import SettingsError, VcredError
+from vcred.serving.shared_metrics import SharedMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +45,11 @@ def run_workers(work: Callable[[socket.socket], object], *, workers: int, host: 
     """
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise SettingsError("workers: this system has one process for a service")
-    crew = _Crew(work, _places(host, port, workers))
+    with SharedMetrics() as figures:
+        _run(_Crew(work, _places(host, port, workers), figures))
+
+
+def _run(crew: _Crew) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_SIGNALS, signal.SIGCHLD})
     old = signal.signal(signal.SIGCHLD, lambda *_: None)
     try:
@@ -57,8 +62,11 @@ def run_workers(work: Callable[[socket.socket], object], *, workers: int, host: 
 class _Crew:
     """The parent's side. Signals are blocked here, and waited for."""
 
-    def __init__(self, work: Callable[[socket.socket], object], places: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, work: Callable[[socket.socket], object], places: Sequence[socket.socket], figures: SharedMetrics
+    ) -> None:
         self._work = work
+        self._figures = figures
         self._places = places
         self._alive, self._held = os.pipe()  # nobody writes: it ends with the parent
         self._running: dict[int, tuple[int, float]] = {}
@@ -79,8 +87,15 @@ class _Crew:
     def _start(self, number: int) -> None:
         pid = os.fork()
         if pid == 0:
-            _worker(self._work, self._places[number], self._alive, self._held)
+            _worker(self._beginning(number), self._places[number], self._alive, self._held)
         self._running[pid] = (number, time.monotonic())
+
+    def _beginning(self, number: int) -> Callable[[socket.socket], object]:
+        def begin(place: socket.socket) -> None:
+            self._figures.join(number)
+            self._work(place)
+
+        return begin
 
     def _dead(self) -> list[int]:
         """The places of those that died. Raises ``SettingsError`` when it is of no use to go on."""
