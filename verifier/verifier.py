@@ -79,6 +79,10 @@ class Verifier:
     def trust(self, bundle: TrustBundle) -> None:
         self._trust = bundle
 
+    def under(self, bundle: TrustBundle) -> Verifier:
+        """The same verifier, with the same memory and evidence, under another bundle; this one stays as it is."""
+        return Verifier(bundle, self._identity, self._requests, evidence=self._evidence)
+
     @property
     def client_id(self) -> str:
         """What wallets bind their answers to."""

@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.services.bank_kit import BASE, KEY, OTHER_KEY, POLICY, Bank, world
-from vcred.errors import BundleRollback, StoreError
+from vcred.errors import StoreError
 from verifier.server.pages.opened import Opened
 from verifier.server.pages.sessions import LIFETIME, TRIES, Sessions, form_token, same
-from verifier.server.parts import TrustFile
 from verifier.server.tables import login_failures, sessions
 
 pytestmark = pytest.mark.loopback
@@ -185,28 +184,6 @@ def test_what_cannot_be_asked_is_said_on_a_page(bank, policy, more):
     page = desk.go("GET", answer.headers["location"].removeprefix("/vp"))
     assert page.status_code in (200, 404)
     assert 'role="alert"' in page.text
-
-
-def test_an_older_or_broken_bundle_is_not_taken(town, bank, tmp_path, caplog):
-    path, root = tmp_path / "kr.trust", tmp_path / "root.json"
-    root.write_bytes(town.root_file)
-    old = town.bundle_file
-    town.refresh_trust()
-    path.write_bytes(town.bundle_file)
-    trust = TrustFile(path, root, None)
-    newest = trust.bundle
-    for number, raw in enumerate((old, b"nothing", b"")):
-        path.write_bytes(raw + b"")
-        trust.refresh(bank.verifier)
-        assert trust.bundle is newest
-        assert len(caplog.records) == number + 1
-    assert BundleRollback.__name__ in caplog.text
-    path.unlink()
-    trust.refresh(bank.verifier)
-    town.refresh_trust()
-    path.write_bytes(town.bundle_file)
-    trust.refresh(bank.verifier)
-    assert bank.verifier.trust.version == newest.version + 1
 
 
 def test_our_landing_page_needs_no_entry(bank):

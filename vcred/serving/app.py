@@ -16,6 +16,7 @@ from vcred.serving.problems import add_problems
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vcred.serving.health import Readiness
     from vcred.serving.limits import Limits
     from vcred.serving.metrics import Metrics
 
@@ -31,12 +32,15 @@ def build_app(
     limits: Limits,
     database: Callable[[], object],
     add_routes: Callable[[FastAPI], None],
+    checks: Readiness | None = None,
+    warnings: Readiness | None = None,
     lifespan: Any = None,
 ) -> FastAPI:
     """The application below ``path``, whole: no request builds anything of it. ``app.state.parts`` is ``parts``.
 
     ``database`` asks something of the database, and raises what ``VcredError`` there is when it does not answer: then
-    the service is not ready. ``add_routes`` puts in what is the service's own, exception handlers too.
+    the service is not ready. ``checks`` and ``warnings`` are more of that kind, as in ``add_health``. ``add_routes``
+    puts in what is the service's own, exception handlers too.
     """
     app = FastAPI(
         title=title,
@@ -51,7 +55,7 @@ def build_app(
     add_problems(app)
     add_metrics(app, metrics)
     app.add_middleware(LimitsMiddleware, limits=limits)
-    add_health(app, {"database": lambda: _missing(database)})
+    add_health(app, {"database": lambda: _missing(database), **(checks or {})}, warnings=warnings)
     add_routes(app)
     _finish(app)
     return app

@@ -14,11 +14,13 @@ from vcred.errors import VcredError
 from vcred.formats._wire import epoch
 from vcred.serving import Limits, Metrics, build_app, problem
 from verifier.server.errors import AnswerRefusedError, CodeNeededError, StateError, WishError
+from verifier.server.figures import Figures
 from verifier.server.pages import add as add_pages
 from verifier.server.pages import upload_paths
-from verifier.server.parts import Parts
+from verifier.server.parts import Parts, load_policies, own_policies
 from verifier.server.routes import api, wallets
 from verifier.server.transactions import Transactions
+from verifier.server.trust import Standing, Standings
 from verifier.server.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -30,9 +32,10 @@ if TYPE_CHECKING:
 
     from vcred.outgoing import Http
     from vcred.policy import VerificationPolicy
-    from verifier.server.parts import Recorder, TrustFile
+    from verifier.server.parts import Recorder
     from verifier.server.settings import VerifierServerSettings
     from verifier.server.store import VerifierStore
+    from verifier.server.trust import TrustFile
     from verifier.verifier import Verifier
 
 __all__ = ["create_app", "housekeeping"]
@@ -55,30 +58,29 @@ def create_app(
 ) -> FastAPI:
     """The service. ``verifier`` works over ``store`` and writes to ``recorder``; whoever made them closes them.
 
-    With ``trust`` a newer bundle is taken up when its file changes. Raises ``ValueError`` for a reader whose
-    certificate does not fit the settings.
+    ``verifier`` and ``policies`` are what it begins with. With ``trust`` both are replaced, together, when a newer
+    bundle comes. Raises ``ValueError`` for a reader whose certificate does not fit the settings.
     """
-    refresh = (lambda: None) if trust is None else (lambda: trust.refresh(verifier))
+    own = own_policies(settings)
+    standings = Standings(
+        Standing(verifier=verifier, policies=policies),
+        file=trust,
+        policies=lambda bundle: load_policies(settings, bundle, own),
+        clock=clock,
+    )
     parts = Parts(
         settings=settings,
         store=store,
-        verifier=verifier,
-        policies=policies,
-        refresh=refresh,
-        transactions=Transactions(
-            settings,
-            verifier=verifier,
-            policies=policies,
-            store=store,
-            recorder=recorder,
-            refresh=refresh,
-        ),
+        standings=standings,
+        transactions=Transactions(settings, standings=standings, store=store, recorder=recorder),
         webhooks=Webhooks(settings, store, http),
         http=http,
         clock=clock,
     )
+    metrics = Metrics("vcred_verifier")
 
     def add_routes(app: FastAPI) -> None:
+        app.state.figures = Figures(metrics)
         for kind in (AnswerRefusedError, CodeNeededError, StateError, WishError):
             app.add_exception_handler(kind, _refused)
         app.include_router(wallets, prefix=settings.path)
@@ -89,9 +91,11 @@ def create_app(
         "vcred verifier",
         path=settings.path,
         parts=parts,
-        metrics=Metrics("vcred_verifier"),
+        metrics=metrics,
         limits=Limits(body=_BODY, bodies=upload_paths(settings.path)),
         database=store.last_seen,
+        checks={"trust": standings.expired},
+        warnings={"trust": lambda: standings.problem},
         add_routes=add_routes,
         lifespan=_lifespan,
     )
@@ -102,29 +106,35 @@ def housekeeping(parts: Parts, *, at: datetime) -> int:
 
     Raises ``StoreError``.
     """
-    parts.refresh()
+    parts.standings.newest()
     parts.store.erase(before=epoch(at) - parts.settings.lifetimes.kept)
     return parts.webhooks.deliver(at=at)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async def keep_house() -> None:
-        parts: Parts = app.state.parts
+    parts: Parts = app.state.parts
+
+    async def again(work: Callable[[], object]) -> None:
         while True:
             try:
-                await run_in_threadpool(housekeeping, parts, at=parts.clock())
+                await run_in_threadpool(work)
             except VcredError as error:
                 _LOG.error("housekeeping: %s: %s", type(error).__name__, error)
             await asyncio.sleep(_SECONDS)
 
-    task = asyncio.create_task(keep_house())
+    tasks = [  # the trust bundle does not wait for somebody's slow webhook
+        asyncio.create_task(again(lambda: housekeeping(parts, at=parts.clock()))),
+        asyncio.create_task(again(lambda: app.state.figures.show(parts.standings, at=parts.clock()))),
+    ]
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 async def _refused(request: Request, error: Exception) -> Response:

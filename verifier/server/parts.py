@@ -1,24 +1,22 @@
-"""What the service is made of: the verifier, its policies, its evidence, and a trust bundle that may be replaced."""
+"""What the service is made of: the verifier, its policies, its evidence."""
 
 from __future__ import annotations
 
 import binascii
-import hashlib
-import logging
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from vcred.errors import BundleRollback, NotFound, SettingsError, TrustError, VcredError
-from vcred.trust.overlay import load_current, overlay_folder
+from vcred.errors import NotFound, SettingsError
 from verifier.archive import EvidenceArchive
 from verifier.identity import ReaderIdentity
 from verifier.policy import VerificationPolicy, preset_ids
+from verifier.server.trust import TrustFile
 from verifier.verifier import Verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -31,12 +29,10 @@ if TYPE_CHECKING:
     from verifier.server.settings import VerifierServerSettings
     from verifier.server.store import VerifierStore
     from verifier.server.transactions import Transactions
+    from verifier.server.trust import Standings
     from verifier.server.webhooks import Webhooks
 
-__all__ = ["Parts", "Recorder", "TrustFile", "load_policies", "load_storage_key", "load_verifier"]
-
-
-_LOG: Final = logging.getLogger("vcred.verifier.trust")
+__all__ = ["Parts", "Recorder", "load_policies", "load_storage_key", "load_verifier", "own_policies"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +43,19 @@ class Parts:
     store: VerifierStore
     transactions: Transactions
     webhooks: Webhooks
-    verifier: Verifier
-    policies: Mapping[str, AnyPolicy]
-    refresh: Callable[[], None]
-    """Takes up a newer trust bundle, if there is one."""
+    standings: Standings
     http: Http
     clock: Callable[[], datetime]
+
+    @property
+    def verifier(self) -> Verifier:
+        """The verifier under the bundle in use. Whoever decides something takes ``standings.newest()``, once."""
+        return self.standings.current.verifier
+
+    @property
+    def policies(self) -> Mapping[str, AnyPolicy]:
+        """The policies under the bundle in use."""
+        return self.standings.current.policies
 
 
 class Recorder:
@@ -87,58 +90,6 @@ class Recorder:
         self._archive.close()
 
 
-class TrustFile:
-    """A trust bundle in a file. Whoever publishes a newer one puts it in its place, whole (rename)."""
-
-    def __init__(self, path: Path, root: Path, recorder: Recorder | None) -> None:
-        """Raises ``TrustError``, ``StoreError``."""
-        self._path, self._root, self._recorder = path, root, recorder
-        self._mutex = threading.Lock()
-        self._seen = self._stamp()
-        self.bundle = self._load()
-
-    def refresh(self, verifier: Verifier) -> None:
-        """Give ``verifier`` the newer bundle, or newer status lists beside it. What cannot be used is logged, once.
-
-        The present one stays in use then: it says itself when it is too old.
-        """
-        with self._mutex:
-            stamp = self._stamp()
-            if stamp in (self._seen, None):
-                return
-            self._seen = stamp
-            try:
-                bundle = self._load()
-                if bundle.version < self.bundle.version:
-                    raise BundleRollback(f"version {bundle.version} after {self.bundle.version}")
-            except (VcredError, OSError) as error:
-                _LOG.error("%s: not taken: %s: %s", self._path, type(error).__name__, error)
-                return
-            self.bundle = verifier.trust = bundle
-
-    def _stamp(self) -> tuple[int, ...] | None:
-        """What changes when a file is replaced; ``None`` while there is none."""
-        found: list[int] = []
-        for path in (self._path, overlay_folder(self._path)):
-            try:
-                one = path.stat()
-            except OSError:
-                if path == self._path:
-                    return None
-                continue
-            found += [one.st_mtime_ns, one.st_size, one.st_ino]
-        return tuple(found)
-
-    def _load(self) -> TrustBundle:
-        bundle = load_current(self._path, root=self._root)
-        if self._recorder is not None:
-            raw = self._path.read_bytes()
-            if hashlib.sha256(raw).hexdigest() != bundle.pack:
-                raise TrustError(f"{self._path}: replaced while it was read")
-            self._recorder.keep_trust(raw, self._root.read_bytes())
-        return bundle
-
-
 def load_storage_key(path: Path) -> bytes:
     """The key that the database's secrets are encrypted with. Raises ``SettingsError``."""
     try:
@@ -150,17 +101,25 @@ def load_storage_key(path: Path) -> bytes:
     return key
 
 
-def load_policies(settings: VerifierServerSettings, trust: TrustBundle) -> Mapping[str, VerificationPolicy]:
-    """Every policy that may be asked under, by id: presets, those of the bundle, and the settings' own files.
+def own_policies(settings: VerifierServerSettings) -> tuple[VerificationPolicy, ...]:
+    """Those in the settings' own files. Raises ``PolicyError``, ``OSError``."""
+    return tuple(
+        VerificationPolicy.load(path.read_text(encoding="utf-8"), file=str(path)) for path in settings.policies
+    )
 
-    Raises ``PolicyError``, and ``SettingsError`` for a file whose id is one of the others'.
+
+def load_policies(
+    settings: VerifierServerSettings, trust: TrustBundle, own: Sequence[VerificationPolicy] | None = None
+) -> Mapping[str, VerificationPolicy]:
+    """Every policy that may be asked under, by id: presets, those of the bundle, and the settings' ``own``.
+
+    Raises ``PolicyError``, and ``SettingsError`` for an own one whose id is one of the others'.
     """
     found = {one: VerificationPolicy.preset(one) for one in preset_ids()}
     found |= {one: VerificationPolicy.load(text, file=f"{one}.toml") for one, text in trust.policies.items()}
-    for path in settings.policies:
-        policy = VerificationPolicy.load(path.read_text(encoding="utf-8"), file=str(path))
+    for policy in own_policies(settings) if own is None else own:
         if policy.id in found:
-            raise SettingsError(f"{path}: there is a policy {policy.id} already")
+            raise SettingsError(f"policies: there is a policy {policy.id} already")
         found[policy.id] = policy
     return found
 

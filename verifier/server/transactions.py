@@ -36,14 +36,14 @@ from verifier.server.store import Moved, Transaction
 from verifier.server.webhooks import message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from vcred.presentation import PresentationRequest
-    from vcred.trust import TrustBundle
     from verifier.result import VerificationResult
     from verifier.server.parts import Recorder
     from verifier.server.settings import VerifierServerSettings
     from verifier.server.store import Delivery, VerifierStore
+    from verifier.server.trust import Standings
     from verifier.verifier import Verifier
 
 __all__ = ["NEXT", "Transactions"]
@@ -66,39 +66,25 @@ class Transactions:
         self,
         settings: VerifierServerSettings,
         *,
-        verifier: Verifier,
-        policies: Mapping[str, VerificationPolicy],
+        standings: Standings,
         store: VerifierStore,
         recorder: Recorder | None,
-        refresh: Callable[[], None],
     ) -> None:
         self._settings = settings
-        self._verifier = verifier
-        self._policies = policies
+        self._standings = standings
         self._store = store
         self._recorder = recorder
-        self._refresh = refresh
-        self.client_id = _client_id(settings, verifier)
-
-    @property
-    def trust(self) -> TrustBundle:
-        """The trust bundle in use."""
-        return self._verifier.trust
-
-    @property
-    def names(self) -> Mapping[str, str]:
-        """What the trust bundle calls this verifier, in both languages; the host where it does not know it."""
-        host = urlsplit(self._settings.base_url).hostname or ""
-        found = self._verifier.registered_names
-        return {"ko": host, "en": host} if found is None else {"ko": found.ko, "en": found.en}
+        self.client_id = _client_id(settings, standings.current.verifier)
 
     def create(self, wish: Wish, *, owner: str, at: dt.datetime) -> Transaction:
         """A new request. Raises ``WishError``."""
-        self._refresh()
-        policy = self._policy(wish)
+        now = self._standings.newest()
+        policy = now.policies.get(wish.policy)
+        if policy is None:
+            raise WishError("policy", "no such policy here")
         self._check_places(wish)
         try:
-            self._verifier.check_online(
+            now.verifier.check_online(
                 policy,
                 reference_date=wish.reference_date,
                 formats=self._formats(wish, policy),
@@ -150,7 +136,7 @@ class Transactions:
         assert found.request is not None
         if wallet_nonce is None:
             return found.request
-        return self._verifier.renew(read_request(found.request), wallet_nonce=wallet_nonce)
+        return self._standings.current.verifier.renew(read_request(found.request), wallet_nonce=wallet_nonce)
 
     def page_request(self, transaction: str, *, owner: str, at: dt.datetime) -> tuple[str, bytes]:
         """Protocol and request object for a page that asks through its browser. Raises as ``request_object`` does."""
@@ -239,12 +225,6 @@ class Transactions:
             raise StateError(found.submission, "it changed meanwhile")
         return self._mine(transaction, owner)
 
-    def _policy(self, wish: Wish) -> VerificationPolicy:
-        policy = self._policies.get(wish.policy)
-        if policy is None:
-            raise WishError("policy", "no such policy here")
-        return policy
-
     def _formats(self, wish: Wish, policy: VerificationPolicy) -> tuple[str, ...] | None:
         return wish.formats or (() if policy.formats else self._settings.formats) or None
 
@@ -281,7 +261,6 @@ class Transactions:
         _check_open(found, epoch(at))
         if found.request is not None:
             return found
-        self._refresh()
         request = self._sign(found, at)
         self._store.signed(found.id, request.raw, expires_at=request.expires_at)
         return self._by_handle(found.handle)  # another process may have been first: its object is the one
@@ -289,7 +268,7 @@ class Transactions:
     def _sign(self, found: Transaction, at: dt.datetime) -> PresentationRequest:
         wish = Wish.model_validate_json(found.wish)
         policy, mode = VerificationPolicy.load(found.policy), ResponseMode(found.mode)
-        return self._verifier.online_request(
+        return self._standings.newest().verifier.online_request(
             policy,
             mode=mode,
             at=at,
@@ -309,10 +288,10 @@ class Transactions:
         _check_open(found, epoch(at))
         if found.request is None:
             raise StateError(found.state, "nobody has fetched the request yet")
-        self._refresh()
+        verifier = self._standings.newest().verifier
         request = read_request(found.request)
         try:
-            read = self._verifier.read(answer, request=request, at=at)
+            read = verifier.read(answer, request=request, at=at)
         except RefusedError as error:
             self._wrong(found, (error.code.value,), at)
             raise
@@ -321,7 +300,7 @@ class Transactions:
             if not self._store.closed(found.id, at=epoch(at), state="declined", error=read.error, told=told):
                 raise StateError("answered", "an answer came first")
             return found.redirect
-        return self.judged(found, self._verifier.verify(read, request=request, at=at), at)
+        return self.judged(found, verifier.verify(read, request=request, at=at), at)
 
     def judged(self, found: Transaction, result: VerificationResult, at: dt.datetime) -> str | None:
         """Keep the verdict about an answer to an open request. Where to send the person, if anywhere.
@@ -359,7 +338,8 @@ class Transactions:
 
     def _written(self, found: Transaction, result: VerificationResult, at: dt.datetime) -> bytes:
         """The verdict as it is kept, with the receipt for the holder."""
-        receipt = self._verifier.receipt(result, at=at, reference=Wish.model_validate_json(found.wish).reference)
+        reference = Wish.model_validate_json(found.wish).reference
+        receipt = self._standings.current.verifier.receipt(result, at=at, reference=reference)
         return dump_json(result.to_json() | {"receipt": receipt.raw.decode("ascii")})
 
     def _onward(self, found: Transaction, secret: str) -> str:

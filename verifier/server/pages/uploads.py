@@ -46,9 +46,9 @@ def ask_offline(request: Request, clerk: Clerk, form: FormData) -> Response:
     lang = language_of(request)
     try:
         wish = wish_of(form, lang=lang)
-        policy = parts.policies[wish.policy]
-        parts.refresh()
-        made = parts.verifier.request(
+        now = parts.standings.newest()
+        policy = now.policies[wish.policy]
+        made = now.verifier.request(
             policy,
             freshness=Challenge(),
             at=at,
@@ -90,8 +90,8 @@ def take_answer(request: Request, clerk: SignedIn, form: Form) -> Response:
         answer = Scan(files=_files(form, "answer")).answer()
     except RefusedError as error:
         return room.go(f"/desk/requests/{found.id}?{urlencode({'wrong': 'upload_wrong', 'why': error.code.value})}")
-    room.parts.refresh()
-    result = room.parts.verifier.verify(answer, request=read_request(found.request), at=at)
+    verifier = room.parts.standings.newest().verifier
+    result = verifier.verify(answer, request=read_request(found.request), at=at)
     with suppress(AnswerRefusedError):  # the page says so
         room.parts.transactions.judged(found, result, at)
     return room.go(f"/desk/requests/{found.id}")
@@ -109,7 +109,8 @@ def check_paper(request: Request, clerk: SignedIn, form: Form) -> Response:
     room = room_of(request)
     parts, lang = room.parts, language_of(request)
     chosen = str(form.get("policy", ""))
-    policy = parts.policies.get(chosen)
+    now = parts.standings.newest()
+    policy = now.policies.get(chosen)
     if policy is None:
         raise HTTPException(404)
     day = str(form.get("reference_date") or "")
@@ -120,9 +121,8 @@ def check_paper(request: Request, clerk: SignedIn, form: Form) -> Response:
         return _paper(request, clerk, chosen, None, room.text(request, "upload_wrong", detail=error.code.value))
     except ValueError:
         return _paper(request, clerk, chosen, None, room.text(request, "new_wrong", detail="reference_date"))
-    parts.refresh()
-    result = parts.verifier.verify_paper(sheet, policy=policy, at=parts.clock(), reference_date=date)
-    return _paper(request, clerk, chosen, verdict_view(result.to_json(), parts.verifier.trust.catalog, lang), "")
+    result = now.verifier.verify_paper(sheet, policy=policy, at=parts.clock(), reference_date=date)
+    return _paper(request, clerk, chosen, verdict_view(result.to_json(), now.trust.catalog, lang), "")
 
 
 def _paper(request: Request, clerk: Clerk, chosen: str, verdict: dict[str, Any] | None, wrong: str) -> Response:
