@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.flows.test_flows import POLICY
+from tests import wallet_kit
 from vcred import Catalog, Outcome
 from vcred.errors import PolicyError, RefusedError, SigningError
 from vcred.issuance import build_request
@@ -33,8 +33,8 @@ def only(*formats: str) -> Catalog:
 
 
 def policy(formats: str = "") -> VerificationPolicy:
-    text = POLICY.format(code=CODE, claim="name", variants="").replace("\n[freshness]", f"\n{formats}\n[freshness]", 1)
-    return VerificationPolicy.load(text)
+    text = wallet_kit.policy("test.one-claim", ("one", CODE, ["name"], (), True), rrn="full")
+    return VerificationPolicy.load(text.replace("\n[freshness]", f"\n{formats}\n[freshness]", 1))
 
 
 def test_an_issuer_offers_what_the_type_may_be_in():

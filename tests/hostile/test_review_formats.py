@@ -11,10 +11,10 @@ import pytest
 from tests.desk import AT as DESK_AT
 from tests.desk import Desk
 from tests.evidence_kit import Branch
-from tests.flows.test_flows import POLICY
 from tests.flows.test_formats_of_a_type import only
 from tests.unit.verifier.test_batch import BEARER, answered, paper
 from tests.wallet_kit import AT, stranger
+from tests.wallet_kit import policy as policy_text
 from vcred.dcql import DcqlQuery
 from vcred.errors import ConsentError, WorkerError
 from vcred.oid4vp import ResponseMode
@@ -174,7 +174,9 @@ class Counted(dict):
 def test_a_wallet_says_before_the_visit_that_a_type_is_no_longer_in_a_format():
     world = World(at=AT, formats=("sd-cwt",))
     world.issue("tax.income")
-    request = world.request(VerificationPolicy.load(POLICY.format(code="tax.income", claim="name", variants="")))
+    request = world.request(
+        VerificationPolicy.load(policy_text("test.one-claim", ("one", "tax.income", ["name"], (), True), rrn="full"))
+    )
     assert not world.match(request).reasons
     world.catalog = only("mso_mdoc")
     world.refresh_trust()
