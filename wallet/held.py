@@ -91,7 +91,7 @@ class Held:
             type=self.type,
             claims=visible.claims,
             hidden_elements=visible.hidden_elements,
-            issuer=visible.issuer,
+            issuer=self.certificate.issuer,
             issued_on=_printed_date(visible.claims) or kst_date(dt.datetime.fromtimestamp(issued_at, dt.UTC)),
             format=self.form.id,
         )

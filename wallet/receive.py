@@ -106,7 +106,7 @@ def take(
     given = check_credentials(delivery.credentials, keys, formats, trust, code=delivery.code, at=at)
     for index, one in enumerate(given):
         record = waiting[asked[one.signer.public_key][0]]
-        if (record.issuer, record.code) != (one.opened.issuer, delivery.code):
+        if (record.issuer, record.code) != (one.issuer, delivery.code):
             raise RefusedError(ReasonCode.ISSUER, f"credentials[{index}]", "not what was asked of this issuer")
     answered = {asked[one.signer.public_key][0] for one in given}
     if len(answered) != 1:
@@ -119,9 +119,13 @@ def take(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """A credential that was checked, and the holder key it is bound to."""
+    """A credential that was checked, and the holder key it is bound to.
+
+    ``issuer`` is the authority of the trust bundle that signed it, which a foreign credential need not name.
+    """
 
     opened: Opened
+    issuer: str
     signer: SoftwareSigner = field(repr=False)
 
 
@@ -141,20 +145,23 @@ def check_credentials(
     trust.check_time(at)
     given = []
     for index, (name, raw) in enumerate(credentials):
-        one = _checked(raw, name, formats, trust, code, at=at, path=f"credentials[{index}]")
+        one, issuer = _checked(raw, name, formats, trust, code, at=at, path=f"credentials[{index}]")
         signer = None if one.holder_key is None else keys.get(one.holder_key)
         if signer is None:
             raise RefusedError(ReasonCode.CNF, f"credentials[{index}]", "bound to a key that is not this wallet's")
-        given.append(Given(opened=one, signer=signer))
+        given.append(Given(opened=one, issuer=issuer, signer=signer))
     if not given:
         raise RefusedError(ReasonCode.FORMAT, "credentials", "nothing came")
     _check_copies([one.opened for one in given])
+    if len({one.issuer for one in given}) != 1:
+        raise RefusedError(ReasonCode.ISSUER, "credentials", "the copies are of different authorities")
     return tuple(given)
 
 
 def keep(certificate: str, given: Sequence[Given], *, code: str, credential_id: str, at: datetime) -> list[Change]:
     """The changes that make ``given`` the certificate of that id."""
-    record = _record([one.opened for one in given], code=code, credential_id=credential_id, now=epoch(at))
+    opened = [one.opened for one in given]
+    record = _record(opened, issuer=given[0].issuer, code=code, credential_id=credential_id, now=epoch(at))
     return [save(CERTIFICATES, certificate, record, new=True), *_copies(certificate, given)]
 
 
@@ -172,13 +179,14 @@ def keep_besides(
         for name, raw in copy.credentials.items()
     ]
     opened = [one.opened for one in given]
-    if not held or {one.format for one in held} & {one.format for one in opened}:
+    if given[0].issuer != record.issuer or not held or {one.format for one in held} & {one.format for one in opened}:
         return None
     try:
         _check_copies([*held, *opened])
     except RefusedError:
         return None
-    merged = _record([*held, *opened], code=record.code, credential_id=record.credential_id, now=record.received_at)
+    known = {"issuer": record.issuer, "code": record.code, "credential_id": record.credential_id}
+    merged = _record([*held, *opened], **known, now=record.received_at)
     return [save(CERTIFICATES, certificate, merged), *_copies(certificate, given)]
 
 
@@ -194,13 +202,13 @@ def _copies(certificate: str, given: Sequence[Given]) -> list[Change]:
     ]
 
 
-def _record(opened: Sequence[Opened], *, code: str, credential_id: str, now: int) -> CertificateRecord:
+def _record(opened: Sequence[Opened], *, issuer: str, code: str, credential_id: str, now: int) -> CertificateRecord:
     """``issued_at`` is the latest and ``expires_at`` the earliest of the copies: what holds for each."""
     formats = sorted({one.format for one in opened})
     return CertificateRecord(
         code=code,
         vct=opened[0].vct,
-        issuer=opened[0].issuer,
+        issuer=issuer,
         credential_id=credential_id,
         received_at=now,
         issued_at=max(one.issued_at or 0 for one in opened),
@@ -233,7 +241,7 @@ def _checked(
     *,
     at: datetime,
     path: str,
-) -> Opened:
+) -> tuple[Opened, str]:
     if name not in formats:
         raise RefusedError(ReasonCode.FORMAT_NOT_ACCEPTED, path, "a format this wallet cannot hold")
     opened = formats[name].open(raw)
@@ -251,4 +259,4 @@ def _checked(
         issuer=opened.issuer, kid=opened.kid, x5c=opened.x5c, code=kind.code, issued_at=opened.issued_at, at=at
     )
     formats[name].verify_signature(opened, issuer.key)
-    return opened
+    return opened, issuer.authority.id

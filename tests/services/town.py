@@ -91,6 +91,8 @@ class Town:
         self._following: list[Any] = []
         self.others: dict[str, Authority] = {}
         """Issuers besides the agency, by id: the next ``publish`` lists them."""
+        self.foreign: list[dict[str, Any]] = []
+        """Entries of authorities of another profile: the next ``publish`` lists them, too."""
         self._issuer(database("issuer"), formats, issuer_settings)
         self.trust = self.publish()
         self._verifier(database("verifier"), dict(verifier or {}))
@@ -117,7 +119,7 @@ class Town:
             purpose=Purpose.ISSUER,
             anchors=[self.agency.root],
             signers=[[self.agency.leaf]],
-            types=list(self.catalog),
+            types=self._own_types(),
             status_uris=[self.profile.list_uri(0).removesuffix("0")],
             valid_from=self._founded,
             valid_until=self._founded + LONG,
@@ -130,12 +132,15 @@ class Town:
                 purpose=Purpose.ISSUER,
                 anchors=[authority.root],
                 signers=[[authority.leaf]],
-                types=list(self.catalog),
+                types=self._own_types(),
                 status_uris=[],
                 valid_from=self._founded,
                 valid_until=self._founded + LONG,
                 test=True,
             )
+        span = {"valid_from": self._founded, "valid_until": self._founded + LONG}
+        for entry in self.foreign:
+            pack.add_authority(name=OTHER_NAME, signers=[], status_uris=[], test=True, **span, **entry)
         pack.add_reader(certificate=self.reader.chain[0], name=BANK_NAME, policies=list(preset_ids()), test=True)
         pack.add_types(self.catalog.texts())
         for token in self.issuer.status_tokens(at=at).values():
@@ -203,6 +208,9 @@ class Town:
             sent["Authorization"] = f"Bearer {token}"
         raw = None if body is None else json.dumps(body).encode()
         return self.http.send(method, url, headers=sent | headers, body=raw)
+
+    def _own_types(self) -> list[str]:
+        return [code for code in self.catalog if not self.catalog[code].foreign]
 
     def _issuer(self, database: str, formats: Sequence[str], settings: dict[str, Any]) -> None:
         self.store = ServiceStore(database)

@@ -234,7 +234,7 @@ class Collector:
         ]
         keys = {signer.public_key: signer for signer in want.signers()}
         given = check_credentials(raws, keys, wallet.formats, wallet.trust, code=want.code, at=at)
-        if self._authority is not None and given[0].opened.issuer != self._authority.id:
+        if self._authority is not None and given[0].issuer != self._authority.id:
             raise RefusedError(ReasonCode.ISSUER, "credentials", "not by the authority that offered it")
         for other in self._session.wants:
             if other.certificate in (None, want.replaces) or other.code != want.code:
