@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from vcred._dcql_match import Answer, Candidate, Match, Matches, answer_problems, check_answer, match
+from vcred._dcql_parts import OUR_DOCTYPES, in_our_words, with_elements
 from vcred.claims import ClaimPath
 from vcred.errors import MalformedError
 from vcred.reasons import ReasonCode
@@ -50,7 +51,6 @@ _TYPE_FORMATS = frozenset({"jwt_vc_json", "ldp_vc", "vc+jwt", "vc+sd-jwt"})
 _SUBJECT = "credentialSubject"
 _LITERAL = "claims"
 """Where our ``ldp_vc`` has the claims in the subject (``vcred.formats._w3c_ldp``)."""
-_OUR_DOCTYPES = "kr.vcred."
 
 Value = str | int | bool
 
@@ -91,7 +91,8 @@ class TrustedAuthority:
 class CredentialQuery:
     """One credential. ``types`` holds alternatives, each a set of type identifiers that must all be there.
 
-    ``claims`` is ``None`` where the query has none: then nothing selectively disclosable is asked for.
+    ``claims`` is ``None`` where the query has none: then nothing selectively disclosable is asked for. ``also`` says
+    the same in elements of an mdoc, for wallets that do not know ours (``vcred._dcql_parts``): no claims of this query.
     """
 
     id: str
@@ -102,6 +103,7 @@ class CredentialQuery:
     multiple: bool = False
     holder_binding: bool = True
     trusted_authorities: tuple[TrustedAuthority, ...] | None = None
+    also: tuple[tuple[tuple[str, str], ...], ...] = ()
 
     def options(self) -> tuple[tuple[ClaimQuery, ...], ...]:
         """The combinations of claims that will do, best first."""
@@ -125,6 +127,8 @@ class CredentialQuery:
             out["claims"] = [claim.to_json(self.format, self.types) for claim in self.claims]
         if self.claim_sets is not None:
             out["claim_sets"] = [list(option) for option in self.claim_sets]
+            if self.also:
+                out["claims"], out["claim_sets"] = with_elements(out["claims"], out["claim_sets"], self.also)
         return out
 
     def _meta(self) -> dict[str, Any]:
@@ -194,6 +198,7 @@ def _credential(obj: Any, path: str) -> CredentialQuery:
     query_id = _id(item.get("id"), f"{path}.id")
     kind = _text(item.get("format"), f"{path}.format")
     claims = None
+    item, also = in_our_words(item, kind)
     if "claims" in item:
         entries = _array(item, "claims", path, MAX_CLAIMS)
         types = _types(item, kind, path)
@@ -213,6 +218,7 @@ def _credential(obj: Any, path: str) -> CredentialQuery:
         multiple=_flag(item, "multiple", path, default=False),
         holder_binding=_flag(item, "require_cryptographic_holder_binding", path, default=True),
         trusted_authorities=authorities,
+        also=also,
     )
 
 
@@ -253,7 +259,7 @@ def _claim(obj: Any, kind: str, types: Sequence[frozenset[str]] | None, path: st
 
 def _is_ours(kind: str, types: Sequence[frozenset[str]] | None) -> bool:
     """Whether this is an mdoc of ours, whose nested claims have one element each (``vcred.formats.mdoc``)."""
-    return kind == "mso_mdoc" and types is not None and any(one.startswith(_OUR_DOCTYPES) for one in types[0])
+    return kind == "mso_mdoc" and types is not None and any(one.startswith(OUR_DOCTYPES) for one in types[0])
 
 
 def _outer(path: ClaimPath, kind: str, types: Sequence[frozenset[str]] | None) -> list[Any]:

@@ -118,7 +118,7 @@ def plan_request(
     asked = policy.formats_asked(formats or policy.formats or DEFAULT_FORMATS)
     if transaction_data and not set(asked) <= set(BINDING_FORMATS):
         raise ValueError("transaction data can be agreed to in " + ", ".join(BINDING_FORMATS))
-    compiled = compile_policy(policy, trust.catalog, asked)
+    compiled = compile_policy(policy, trust.catalog, asked, strangers=True)
     query = replace(compiled, credentials=tuple(_retaining(one, policy) for one in compiled.credentials))
     ids = [one.id for one in query.credentials]
     data = []

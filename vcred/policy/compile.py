@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import TYPE_CHECKING
 
+from vcred._dcql_parts import elements_of
 from vcred.dcql import ClaimQuery, CredentialQuery, CredentialSet, DcqlQuery
 from vcred.errors import PolicyError
 from vcred.formats.known import FORMATS, LEGACY_FORMATS, may_be_in, spelling_of, type_names
@@ -14,7 +15,7 @@ from vcred.policy.model import HolderBinding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vcred.catalog import Catalog
+    from vcred.catalog import Catalog, CertificateType
     from vcred.policy.model import Acceptable, Slot, VerificationPolicy
 
 __all__ = ["compile_policy", "slot_of"]
@@ -28,12 +29,15 @@ def slot_of(query_id: str) -> str:
     return query_id.partition("-")[0]
 
 
-def compile_policy(policy: VerificationPolicy, catalog: Catalog, formats: Sequence[str]) -> DcqlQuery:
+def compile_policy(
+    policy: VerificationPolicy, catalog: Catalog, formats: Sequence[str], *, strangers: bool = False
+) -> DcqlQuery:
     """The query for ``policy``: one credential query per alternative and format, sets for the choice between them.
 
-    An alternative is asked for in those of ``formats`` that its type may be in. Raises ``PolicyError`` for a type that
-    ``catalog`` does not know and for a slot that none of ``formats`` can fill, ``ValueError`` for an empty or unknown
-    format.
+    An alternative is asked for in those of ``formats`` that its type may be in. With ``strangers``, wallets that know
+    nothing of our mdocs are told which elements to return (``vcred._dcql_parts``); a QR code has no room for that.
+    Raises ``PolicyError`` for a type that ``catalog`` does not know and for a slot that none of ``formats`` can fill,
+    ``ValueError`` for an empty or unknown format.
     """
     known = (*FORMATS, *LEGACY_FORMATS)
     if not formats or any(one not in known for one in formats) or len(set(formats)) != len(formats):
@@ -41,14 +45,14 @@ def compile_policy(policy: VerificationPolicy, catalog: Catalog, formats: Sequen
     ids: dict[str, tuple[str, ...]] = {}
     queries: list[CredentialQuery] = []
     for index, slot in enumerate(policy.slots):
-        made = _slot_queries(policy, slot, index, catalog, formats)
+        made = _slot_queries(policy, slot, index, catalog, formats, strangers=strangers)
         ids[slot.id] = tuple(one.id for one in made)
         queries += made
     return DcqlQuery(credentials=tuple(queries), credential_sets=_sets(policy, ids))
 
 
 def _slot_queries(
-    policy: VerificationPolicy, slot: Slot, index: int, catalog: Catalog, formats: Sequence[str]
+    policy: VerificationPolicy, slot: Slot, index: int, catalog: Catalog, formats: Sequence[str], *, strangers: bool
 ) -> list[CredentialQuery]:
     pairs = []
     for position, one in enumerate(slot.any_of):
@@ -62,6 +66,9 @@ def _slot_queries(
     for number, (acceptable, name) in enumerate(pairs, start=1):
         kind = catalog[acceptable.code]
         claims, claim_sets = _claims(acceptable)
+        also: tuple[tuple[tuple[str, str], ...], ...] = ()
+        if strangers and name == "mso_mdoc" and not kind.foreign:
+            claims, claim_sets, also = _in_elements(kind, claims, claim_sets)
         if (spelling := spelling_of(name, kind)) is not None:
             claims = tuple(replace(claim, path=spelling.wire(claim.path)) for claim in claims)
         made.append(
@@ -72,9 +79,21 @@ def _slot_queries(
                 claims=claims,
                 claim_sets=claim_sets,
                 holder_binding=policy.holder_binding is HolderBinding.REQUIRED,
+                also=also,
             )
         )
     return made
+
+
+def _in_elements(
+    kind: CertificateType, claims: tuple[ClaimQuery, ...], claim_sets: tuple[tuple[str, ...], ...] | None
+) -> tuple[tuple[ClaimQuery, ...], tuple[tuple[str, ...], ...] | None, tuple[tuple[tuple[str, str], ...], ...]]:
+    """The same for wallets that do not know our mdocs: claim sets, and what they are in elements."""
+    named = tuple(replace(one, id=f"c{number}") for number, one in enumerate(claims))
+    paths = {str(one.id): one.path for one in named}
+    sets = (tuple(paths),) if claim_sets is None else claim_sets
+    also = tuple(dict.fromkeys(elements_of(kind, [paths[name] for name in option]) for option in sets))
+    return (named, sets, also) if all(also) else (claims, claim_sets, ())
 
 
 def _claims(acceptable: Acceptable) -> tuple[tuple[ClaimQuery, ...], tuple[tuple[str, ...], ...] | None]:

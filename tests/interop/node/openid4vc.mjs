@@ -175,7 +175,7 @@ function frameOf(claims) {
 async function show(one, claims, session) {
   if (one.format === 'mso_mdoc') {
     const wanted = {}
-    for (const path of [...claims.map(claim => claim.path), ...(one.always ?? [])]) (wanted[path[0]] ??= []).push(path[1])
+    for (const { path } of claims) (wanted[path[0]] ??= []).push(path[1])
     const document = Buffer.from(one.credential, 'base64url').toString('base64')
     const given = { document, doctype: one.doctype, wanted, session, deviceKey: one.key }
     return Buffer.from(await mdoc.present(given), 'base64').toString('base64url')
@@ -184,8 +184,7 @@ async function show(one, claims, session) {
   return sdJwt.present({ credential: one.credential, frame: frameOf(claims), key: one.key, claims: binding })
 }
 
-// An answer to `request` (a URI) with what `wallet` holds: `{format, credential, key, vct | doctype, claims}`; `always` are
-// elements of an mdoc that its issuer wants in every presentation.
+// An answer to `request` (a URI) with what `wallet` holds: `{format, credential, key, vct | doctype, claims}`.
 export async function answer({ request, authority, roots, wallet }) {
   const shared = callbacks({ fetch: fetcher(authority), roots })
   const client = new Openid4vpClient({ callbacks: shared })
