@@ -126,14 +126,13 @@ def check_policy(
 
 
 def disclosed(examined: Sequence[Examined]) -> dict[str, Mapping[str, Any]]:
-    """Claims by slot, and by type code where it is unambiguous."""
-    found: dict[str, Mapping[str, Any]] = {}
-    ambiguous: set[str] = set()
+    """Claims by slot, and by type code where it is unambiguous; of several in a slot as ``slot[0]``, ``slot[1]`` ..."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    slots = {one.slot for one in examined}
     for one in examined:
-        if one.opened is None or one.type is None:
-            continue
-        for name in (one.slot, one.type.code):
-            if name in found:
-                ambiguous.add(name)
-            found[name] = one.opened.claims
-    return {name: claims for name, claims in found.items() if name not in ambiguous}
+        if one.opened is not None and one.type is not None:
+            for name in dict.fromkeys((one.slot, one.type.code)):
+                found.setdefault(name, []).append(one.opened.claims)
+    alone = {name: many[0] for name, many in found.items() if len(many) == 1}
+    several = {name: many for name, many in found.items() if len(many) > 1 and name in slots}
+    return alone | {f"{name}[{index}]": one for name, many in several.items() for index, one in enumerate(many)}

@@ -16,7 +16,7 @@ from vcred.errors import ConsentError
 from vcred.reasons import Reason, ReasonCode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from vcred.claims import ClaimPath
     from vcred.dcql import DcqlQuery
@@ -252,14 +252,15 @@ class ConsentRequest:
         self,
         *,
         also: Collection[Disclosure | str] = (),
-        choose: Mapping[str, str] | None = None,
+        choose: Mapping[str, str | Sequence[str]] | None = None,
         reuse: bool = False,
     ) -> Consent:
         """Agree to ``required`` and to those of ``optional`` in ``also`` (as given there, by claim path, or a whole
         optional certificate by its query id).
 
-        ``choose`` names, by query id, the certificate to show instead of the default. ``reuse`` agrees to showing a
-        copy that was shown before, by which two receivers could tell that it was the same person. Raises
+        ``choose`` names, by query id, the certificate to show instead of the default, or several where the request
+        takes several (``multiple``): of each but the first only what is required is shown. ``reuse`` agrees to showing
+        a copy that was shown before, by which two receivers could tell that it was the same person. Raises
         ``ConsentError``: something is missing, the request is blocked, ``also`` or ``choose`` name what is not there,
         or every copy is used up and ``reuse`` was not given.
         """
@@ -267,14 +268,17 @@ class ConsentRequest:
             raise ConsentError("this request asks for too much: " + ", ".join(sorted({r.path for r in self.blocked})))
         if self.missing:
             raise ConsentError("something that is required is missing")
-        chosen = self._chosen(dict(choose or {}))
+        wished = {name: (one,) if isinstance(one, str) else tuple(one) for name, one in (choose or {}).items()}
+        chosen = self._chosen({name: many[0] for name, many in wished.items() if many})
         extra = self._extra(chosen, also)
-        if too_much := [one.path for choice in chosen.values() for one in choice.too_much]:
+        more = [choice for name, many in wished.items() for choice in self._more(name, many)]
+        shown_all = [*chosen.values(), *more]
+        if too_much := [one.path for choice in shown_all for one in choice.too_much]:
             raise ConsentError("this request asks for too much: " + ", ".join(sorted(set(too_much))))
-        items = tuple(_item(choice, extra[query]) for query, choice in chosen.items())
+        items = (*(_item(choice, extra[query]) for query, choice in chosen.items()), *(_item(one, []) for one in more))
         if not items:
             raise ConsentError("nothing is asked for")
-        if not reuse and any(choice.spent for choice in chosen.values()):
+        if not reuse and any(choice.spent for choice in shown_all):
             raise ConsentError("every copy has been shown once: renew the certificate, or agree to reuse")
         if self.online is not None:
             _check_carried(self.online, items)
@@ -305,6 +309,15 @@ class ConsentRequest:
                 chosen = self._switched(chosen, query)
             chosen[query] = fitting[0]
         return chosen
+
+    def _more(self, query: str, certificates: Sequence[str]) -> list[Choice]:
+        """What is shown for ``query`` besides the first of ``certificates``."""
+        if len(certificates) > 1 and (not self.query[query].multiple or len(set(certificates)) != len(certificates)):
+            raise ConsentError(f"{query}: one certificate is asked for")
+        fitting = {one.certificate.id: one for one in self.candidates.get(query, ())}
+        if not fitting.keys() >= set(certificates):
+            raise ConsentError(f"{query}: that certificate does not answer this")
+        return [fitting[one] for one in certificates[1:]]
 
     def _switched(self, chosen: dict[str, Choice], query: str) -> dict[str, Choice]:
         """The same answer with the alternative that ``query`` belongs to."""

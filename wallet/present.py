@@ -75,15 +75,10 @@ class Presenter:
         taken = self._take(plan) if act is None else []
         copies = tuple(copy for _, copy in taken) if act is None else act.copies
         nonce = secrets.token_bytes(16) if plan.one_way else plan.nonce
-        tokens = {
-            item.query: (
-                Presented(
-                    format=item.format,
-                    raw=_signed(plan, item, copy, formats, nonce=nonce, now=now),
-                ),
-            )
-            for item, copy in zip(plan.items, copies, strict=True)
-        }
+        tokens: dict[str, tuple[Presented, ...]] = {}
+        for item, copy in zip(plan.items, copies, strict=True):
+            raw = _signed(plan, item, copy, formats, nonce=nonce, now=now)
+            tokens[item.query] = (*tokens.get(item.query, ()), Presented(format=item.format, raw=raw))
         answer = Presentation(tokens=tokens, one_way_nonce=nonce if plan.one_way else None)
         if act is None:
             history = new_id()
@@ -188,11 +183,11 @@ def _prepared(
 
 def _agreed(plan: Plan, online: Online, item: PlanItem) -> list[TransactionData]:
     """The transaction data that this presentation carries: what names it, and no presentation before it."""
-    carriers = [one.query for one in plan.items if one.format in CARRIERS]
+    carriers = [one for one in plan.items if one.format in CARRIERS]
     return [
         one
         for one in online.transaction_data
-        if item.query == next((query for query in carriers if query in one.credential_ids), None)
+        if item is next((each for each in carriers if each.query in one.credential_ids), None)
     ]
 
 

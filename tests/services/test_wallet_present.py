@@ -518,3 +518,38 @@ def test_a_request_for_a_page_is_not_taken_from_a_link(world: World) -> None:
     peer.changes |= {"response_uri": None, "expected_origins": [ORIGIN]}
     with refused(ReasonCode.FORMAT):
         ask(online_of(world, peer), peer.link())
+
+
+def test_several_certificates_answer_a_query_that_takes_several() -> None:
+    world = World(at=AT)
+    for _ in range(3):
+        world.issue(CODE)
+    query = query_of(world)
+    peer = VerifierPeer(world.identity, NOW, query)
+    online = online_of(world, peer)
+    ids = [one.id for one in world.wallet.certificates()]
+    asked = ask(online, peer.link())
+    with pytest.raises(ConsentError, match="one certificate"):
+        asked.consent.approve(choose={"one": ids[:2]})
+    query["credentials"][0]["multiple"] = True
+    asked = ask(online, peer.link())
+    asked.answer(asked.consent.approve(choose={"one": ids[1:]}))
+    ((name, tokens),) = peer.answer().items()
+    assert (name, len(tokens)) == ("one", 2)
+    read = [read_sd_jwt(token, audience=peer.client_id, nonce=peer.nonce) for token in tokens]
+    assert len({json.dumps(payload["cnf"]) for payload, _, _ in read}) == 2, "each by its own key"
+    assert [[row[1] for row in disclosed] for _, disclosed, _ in read] == [["name"], ["name"]]
+
+
+def test_of_several_certificates_one_signs_what_is_agreed_to() -> None:
+    world = World(at=AT)
+    for _ in range(2):
+        world.issue(CODE)
+    query = query_of(world)
+    query["credentials"][0]["multiple"] = True
+    peer = VerifierPeer(world.identity, NOW, query)
+    peer.changes["transaction_data"] = [statement()]
+    asked = ask(online_of(world, peer), peer.link())
+    asked.answer(asked.consent.approve(choose={"one": [one.id for one in world.wallet.certificates()]}))
+    read = [read_sd_jwt(one, audience=peer.client_id, nonce=peer.nonce) for one in peer.answer()["one"]]
+    assert ["transaction_data_hashes" in claims for _, _, claims in read] == [True, False]

@@ -18,7 +18,7 @@ from vcred.cli._wallet_shown import offer_problems, show_offer, show_request
 from vcred.errors import ConsentError, MalformedError, RefusedError, StoreError, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wallet.client import Asked, Online, Received
     from wallet.consent import Consent
@@ -159,7 +159,7 @@ def present_online(
     link: str,
     *,
     also: tuple[str, ...],
-    choose: dict[str, str],
+    choose: Mapping[str, Sequence[str]],
     reuse: bool,
     yes: bool,
     tell: bool,
@@ -284,7 +284,7 @@ def _agree(run: Run, ko: str, en: str, *, yes: bool) -> None:
 
 
 def _agreed(
-    run: Run, asked: Asked, *, also: tuple[str, ...], choose: dict[str, str], reuse: bool, yes: bool
+    run: Run, asked: Asked, *, also: tuple[str, ...], choose: Mapping[str, Sequence[str]], reuse: bool, yes: bool
 ) -> Consent:
     """What the holder agrees to; the request is shown first. Raises ``Rejected``, ``ConsentError``."""
     from vcred.cli._wallet_failures import refused_request

@@ -176,7 +176,10 @@ def present(
     """See ``texts.toml``."""
     from vcred.cli._messages import put, refuse_taken
 
-    chosen = dict(_pair(one) for one in choose)
+    chosen: dict[str, list[str]] = {}
+    for one in choose:
+        query, certificate = _pair(one)
+        chosen.setdefault(query, []).append(certificate)
     if out is None:
         link = link_in(request, of="request")
         if link is None:

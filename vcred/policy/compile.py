@@ -25,8 +25,8 @@ _FEW = 3
 
 
 def slot_of(query_id: str) -> str:
-    """The slot that a credential query of a compiled policy belongs to."""
-    return query_id.partition("-")[0]
+    """The slot that a credential query of a compiled policy, or one of several answers to it (``[n]``), belongs to."""
+    return query_id.partition("[")[0].partition("-")[0]
 
 
 def compile_policy(
@@ -80,6 +80,7 @@ def _slot_queries(
                 claim_sets=claim_sets,
                 holder_binding=policy.holder_binding is HolderBinding.REQUIRED,
                 also=also,
+                multiple=slot.multiple,
             )
         )
     return made

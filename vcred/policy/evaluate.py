@@ -93,13 +93,13 @@ def _by_slot(
 
 
 def _presence(policy: VerificationPolicy, filled: Mapping[str, list[PresentedCertificate]]) -> RuleCheck:
-    """A slot takes one certificate: none where one is needed is wrong, and so are two."""
+    """A slot takes one certificate: none where one is needed is wrong, and so are two where it is for one."""
     missing = [slot.id for slot in policy.slots if slot.required and slot.id not in filled]
     for choice in policy.combinations:
         if not any(all(slot in filled for slot in option) for option in choice):
             missing += [slot for slot in choice[0] if slot not in filled]
     # Two in one slot could be of two people, and whoever reads the claims would have to pick one.
-    crowded = [slot for slot, many in filled.items() if len(many) > 1]
+    crowded = [slot for slot, many in filled.items() if len(many) > 1 and not policy.slot(slot).multiple]
     return RuleCheck(
         rule="certificates",
         step=9,

@@ -147,6 +147,7 @@ def _slots(top: Table) -> tuple[Slot, ...]:
             name=table.both("name"),
             required=table.flag("required"),
             any_of=tuple(_acceptable(one) for one in table.tables("any_of")),
+            multiple=table.flag("multiple", default=False),
         )
         table.done()
         codes = [one.code for one in slot.any_of]

@@ -193,12 +193,16 @@ class Acceptable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A place for one certificate, which may be of several types."""
+    """A place for one certificate, which may be of several types; with ``multiple`` for several certificates.
+
+    What the policy demands then holds for each, and rules across slots hold for all of them.
+    """
 
     id: str
     name: Text
     required: bool
     any_of: tuple[Acceptable, ...]
+    multiple: bool = False
 
     def acceptable(self, code: str) -> Acceptable | None:
         """The alternative for this type, if it is one."""
