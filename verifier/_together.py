@@ -126,13 +126,12 @@ def check_policy(
 
 
 def disclosed(examined: Sequence[Examined]) -> dict[str, Mapping[str, Any]]:
-    """Claims by slot, and by type code where it is unambiguous; of several in a slot as ``slot[0]``, ``slot[1]`` ..."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    slots = {one.slot for one in examined}
+    """Claims by slot, and by type code where it is unambiguous; of several in a slot each by its query id."""
+    found: dict[str, list[Examined]] = {}
     for one in examined:
         if one.opened is not None and one.type is not None:
             for name in dict.fromkeys((one.slot, one.type.code)):
-                found.setdefault(name, []).append(one.opened.claims)
+                found.setdefault(name, []).append(one)
     alone = {name: many[0] for name, many in found.items() if len(many) == 1}
-    several = {name: many for name, many in found.items() if len(many) > 1 and name in slots}
-    return alone | {f"{name}[{index}]": one for name, many in several.items() for index, one in enumerate(many)}
+    several = {one.query_id: one for many in found.values() for one in many if len(found[one.slot]) > 1}
+    return {name: one.opened.claims for name, one in (alone | several).items() if one.opened is not None}

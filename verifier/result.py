@@ -143,6 +143,8 @@ class VerificationResult:
     def claims(self) -> Mapping[str, Mapping[str, Any]]:
         """The disclosed claims by slot, and by type code where only one certificate has it.
 
+        Where a slot has several certificates, those of each are under its ``query_id``.
+
         Raises ``NotAcceptedError`` unless the outcome is ACCEPTED.
         """
         if self.outcome is not Outcome.ACCEPTED:

@@ -335,7 +335,8 @@ def _print_result(console: Console, result: VerificationResult, catalog: Catalog
         for one in result.certificates:
             console.print(_type_name(one.code, catalog, lang), style="bold")
             kind = catalog[one.code] if one.code is not None and one.code in catalog else None
-            print_claims(console, kind, result.claims[one.slot], lang)
+            own = result.claims.get(one.slot) or result.claims[one.query_id]
+            print_claims(console, kind, own, lang)
         return
     head = (
         ["단계", "증명서", "점검", "결과", "근거"] if korean else ["step", "certificate", "check", "result", "clause"]

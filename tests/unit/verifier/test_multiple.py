@@ -10,6 +10,7 @@ from vcred.oid4vp import ResponseMode, build_answer
 from vcred.policy import VerificationPolicy
 from vcred.reasons import ReasonCode
 from verifier import MemoryRequestStore, Verifier
+from verifier.server.pages.views import verdict_view
 
 CODE = "work.career"
 TEXT = """
@@ -75,6 +76,8 @@ def test_the_holder_shows_as_many_as_he_likes(verifier, town, form):
         names = ["career", CODE] if len(chosen) == 1 else [f"career[{index}]" for index in range(len(chosen))]
         assert set(result.claims) == set(names)
         assert all(result.claims[name]["employer"]["name"] for name in names)
+        view = verdict_view(result.to_json(), town.catalog, "en")
+        assert [bool(one["claims"]) for one in view["certificates"]] == [True] * len(chosen)
 
 
 def test_by_default_one_is_shown(verifier, town):

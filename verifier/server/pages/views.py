@@ -91,7 +91,7 @@ def verdict_view(result: Mapping[str, Any], catalog: Catalog, lang: str) -> dict
 def _certificate(one: Mapping[str, Any], claims: Mapping[str, Any], catalog: Catalog, lang: str) -> dict[str, Any]:
     code = one["code"]
     kind = catalog[code] if code is not None and code in catalog else None
-    own = claims.get(one["slot"], {})
+    own = claims.get(one["slot"]) or claims.get(one["query_id"], {})
     rows = claim_rows(kind, own, lang) if own else []
     return {
         "name": _type_name(code, catalog, lang) or one["query_id"],
