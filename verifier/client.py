@@ -144,12 +144,20 @@ class VerifierClient:
             wish["reference_date"] = reference_date.isoformat()
         return self._asked(wish)
 
-    def ask_by_browser(self, policy: str, *, origin: str, formats: Sequence[str] = ()) -> tuple[Asked, dict[str, Any]]:
+    def ask_by_browser(
+        self,
+        policy: str,
+        *,
+        origin: str,
+        formats: Sequence[str] = (),
+        protocol: Literal["openid4vp-v1-signed", "openid4vp-v1-multisigned"] = "openid4vp-v1-signed",
+    ) -> tuple[Asked, dict[str, Any]]:
         """The same for a page at ``origin`` whose browser has the Digital Credentials API: the request, and what the
         page gives to ``navigator.credentials.get`` as one of ``digital.requests``.
         """
         asked = self._asked({"policy": policy, "mode": "dc_api.jwt", "origin": origin, "formats": list(formats)})
-        return asked, self._object(self._send("GET", f"/{asked.id}/dc"))
+        query = urlencode({"protocol": protocol})
+        return asked, self._object(self._send("GET", f"/{asked.id}/dc?{query}"))
 
     def take_from_browser(self, asked: Asked, protocol: str, data: Mapping[str, Any]) -> Seen:
         """What the page got back, and the verdict."""

@@ -215,6 +215,16 @@ class Verifier:
 
         return with_wallet_nonce(request, wallet_nonce, self._identity.signer)
 
+    def multisigned(self, request: PresentationRequest) -> Any:
+        """A request for a page, signed under each of the reader's names at once (OpenID4VP 1.0 appendix A.3.2.2).
+
+        It is answered as ``request`` is. Raises ``SigningError``.
+        """
+        from vcred.oid4vp import sign_multisigned  # noqa: PLC0415 - only services ask online
+
+        me = self._identity
+        return sign_multisigned(request, [(name, me.chain, me.signer) for name in me.client_ids])
+
     def verify(
         self,
         answer: Presentation | Message | bytes | Sequence[bytes],

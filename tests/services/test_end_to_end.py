@@ -269,6 +269,22 @@ def test_a_page_asks_through_the_digital_credentials_api(town, form):
     assert seen["outcome"] == "ACCEPTED"
 
 
+def test_a_page_asks_under_each_name_of_the_bank(town):
+    online = town.online()
+    town.receive(online, town.offer(CODE, "dc+sd-jwt"))
+    town.publish()
+    made = town.ask_for(POLICY, mode="dc_api.jwt", device=None, origin=PAGE)
+    place = f"{town.verifier_url}/api/requests/{made['id']}/dc"
+    page = town.call("GET", f"{place}?protocol=openid4vp-v1-multisigned", token=API_KEY)
+    assert page["protocol"] == "openid4vp-v1-multisigned"
+    assert len(page["data"]["request"]["signatures"]) == 2
+    asked = online.page_request(page["protocol"], page["data"], origin=PAGE)
+    assert asked.consent.verifier.registered
+    given = asked.answer(asked.consent.approve())
+    seen = town.call("POST", place, {"protocol": page["protocol"], "data": given}, token=API_KEY)
+    assert seen["outcome"] == "ACCEPTED"
+
+
 def test_a_revoked_certificate_is_refused_once_the_list_is_published(town, clock):
     online = town.online()
     town.receive(online, town.offer(CODE, "dc+sd-jwt"))

@@ -7,6 +7,7 @@ import hashlib
 import json
 from typing import Any
 
+import jwt
 import pytest
 from cryptography import x509
 
@@ -501,7 +502,7 @@ def test_a_page_of_another_origin_than_expected_is_refused(world: World) -> None
     online = online_of(world, peer)
     with refused(ReasonCode.READER_UNTRUSTED):
         online.page_request("openid4vp-v1-signed", {"request": peer.request().decode()}, origin=ORIGIN)
-    for protocol in ("openid4vp", "openid4vp-v1-multisigned", "org-iso-mdoc"):
+    for protocol in ("openid4vp", "openid4vp-v1-multi", "org-iso-mdoc"):
         with pytest.raises(MalformedError):
             online.page_request(protocol, {}, origin=ORIGIN)
 
@@ -553,3 +554,95 @@ def test_of_several_certificates_one_signs_what_is_agreed_to() -> None:
     asked.answer(asked.consent.approve(choose={"one": [one.id for one in world.wallet.certificates()]}))
     read = [read_sd_jwt(one, audience=peer.client_id, nonce=peer.nonce) for one in peer.answer()["one"]]
     assert ["transaction_data_hashes" in claims for _, _, claims in read] == [True, False]
+
+
+def multisigned(peer: VerifierPeer, *names: tuple[dict[str, Any], SoftwareSigner], **changed: Any) -> dict[str, Any]:
+    """A request object in JSON serialization, with a signature for each protected header."""
+    claims = {name: value for name, value in peer.payload().items() if name not in ("client_id", *changed)}
+    signatures, text = [], ""
+    for header, signer in names:
+        token = jwt.api_jws.encode(
+            json.dumps(claims | changed).encode(),
+            signer.crypto,
+            "ES256",
+            headers={"typ": "oauth-authz-req+jwt", **header},
+        )
+        protected, text, signature = token.split(".")
+        signatures.append({"protected": protected, "signature": signature})
+    return {"request": {"payload": text, "signatures": signatures}}
+
+
+@pytest.fixture
+def page(world: World) -> VerifierPeer:
+    """A verifier whose page asks through the browser."""
+    peer = VerifierPeer(world.identity, NOW, query_of(world), mode="dc_api.jwt")
+    peer.changes |= {"response_uri": None, "state": None, "expected_origins": [ORIGIN]}
+    return peer
+
+
+def named(world: World, **more: Any) -> tuple[dict[str, Any], SoftwareSigner]:
+    """The town's bank, as one of those who sign."""
+    chain = [base64.b64encode(der).decode() for der in world.identity.chain]
+    return {"x5c": chain, "client_id": world.identity.client_id, **more}, world.identity.signer
+
+
+def elsewhere() -> tuple[dict[str, Any], SoftwareSigner]:
+    """A name of a framework that is not known here."""
+    return {"kid": "1", "client_id": "openid_federation:https://bank.example"}, SoftwareSigner.generate()
+
+
+def unknown() -> tuple[dict[str, Any], SoftwareSigner]:
+    """A name of the right kind that the trust list does not have."""
+    who = stranger("Somebody")
+    return {"x5c": [base64.b64encode(der).decode() for der in who.chain], "client_id": who.client_id}, who.signer
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_of_several_signatures_the_wallet_takes_one_that_it_trusts(
+    world: World, page: VerifierPeer, first: bool
+) -> None:
+    names = [named(world), elsewhere(), unknown()] if first else [elsewhere(), unknown(), named(world)]
+    asked = online_of(world, page).page_request("openid4vp-v1-multisigned", multisigned(page, *names), origin=ORIGIN)
+    assert asked.consent.verifier.registered
+    given = asked.answer(asked.consent.approve(reuse=True))
+    (token,) = page.opened(given["response"], state=False)["one"]
+    _, disclosed, _ = read_sd_jwt(token, audience=f"origin:{ORIGIN}", nonce=page.nonce)
+    assert [one[1] for one in disclosed] == ["name"]
+
+
+def test_vp_12_no_signature_that_is_trusted_is_no_request(world: World, page: VerifierPeer) -> None:
+    online = online_of(world, page)
+
+    def wrong(code: ReasonCode, *names: tuple[dict[str, Any], SoftwareSigner], **changed: Any) -> None:
+        with refused(code):
+            online.page_request("openid4vp-v1-multisigned", multisigned(page, *names, **changed), origin=ORIGIN)
+
+    header, _ = named(world)
+    wrong(ReasonCode.SIGNATURE, (header, SoftwareSigner.generate()))
+    wrong(ReasonCode.READER_UNTRUSTED, elsewhere())
+    wrong(ReasonCode.READER_UNTRUSTED, named(world), expected_origins=["https://evil.example"])
+    wrong(ReasonCode.FORMAT, named(world), client_id=world.identity.client_id)
+    wrong(ReasonCode.FORMAT, named(world), verifier_info=[])
+    wrong(ReasonCode.TYP, named(world, typ="JWT"))
+    wrong(ReasonCode.LIMIT, *[elsewhere()] * 9)
+
+
+def test_a_signature_counts_for_the_payload_that_it_is_over(world: World, page: VerifierPeer) -> None:
+    online = online_of(world, page)
+    good, other = multisigned(page, named(world)), multisigned(page, named(world), nonce="another-nonce-1")
+    mixed = {"request": good["request"] | {"payload": other["request"]["payload"]}}
+    with refused(ReasonCode.SIGNATURE):
+        online.page_request("openid4vp-v1-multisigned", mixed, origin=ORIGIN)
+    (row,) = good["request"]["signatures"]
+    for odd in (
+        "text",
+        [],
+        {},
+        good["request"] | {"signatures": [row | {"header": {"kid": "1"}}]},
+        good["request"] | {"signatures": [{"signature": row["signature"]}]},
+        good["request"] | {"signatures": []},
+        good["request"] | {"payload": 7},
+        good["request"] | {"payload": "\u202e"},
+    ):
+        with pytest.raises(MalformedError):
+            online.page_request("openid4vp-v1-multisigned", {"request": odd}, origin=ORIGIN)

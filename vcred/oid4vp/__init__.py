@@ -5,10 +5,11 @@ the request object, reads it with ``parse_request``, presents for ``request.audi
 ``request.online.transcript(request.client_id)``) and answers with ``build_answer`` or ``build_error``.
 """
 
+from vcred.oid4vp.formats import formats_supported
 from vcred.oid4vp.link import RequestLink, RequestUriPost
+from vcred.oid4vp.multisigned import parse_multisigned, sign_multisigned
 from vcred.oid4vp.online import Online, ResponseKey, ResponseMode
 from vcred.oid4vp.request import (
-    formats_supported,
     parse_page_request,
     parse_request,
     sign_online_request,
@@ -51,11 +52,13 @@ __all__ = [
     "build_transaction_data",
     "error_code",
     "formats_supported",
+    "parse_multisigned",
     "parse_page_request",
     "parse_request",
     "parse_transaction_data",
     "read_answer",
     "read_page_answer",
+    "sign_multisigned",
     "sign_online_request",
     "transaction_claims",
     "vp_token_of",

@@ -28,6 +28,7 @@ from vcred.errors import MalformedError, RefusedError
 from vcred.formats._jose import parse_jws, sign_jws
 from vcred.formats._kb_jwt import WrittenNonce
 from vcred.formats._wire import dump_json, epoch, parse_json
+from vcred.oid4vp.formats import formats_supported
 from vcred.oid4vp.online import ORIGIN, Online, ResponseKey, ResponseMode
 from vcred.oid4vp.transaction import TRANSACTION_TYPES, parse_transaction_data
 from vcred.presentation import REQUEST_TYP, SELF_ISSUED, Challenge, PresentationRequest
@@ -41,9 +42,10 @@ if TYPE_CHECKING:
     from vcred.keys import Signer
 
 __all__ = [
-    "formats_supported",
+    "MAX_REQUEST",
     "parse_page_request",
     "parse_request",
+    "read_signed",
     "sign_online_request",
     "with_wallet_nonce",
 ]
@@ -51,7 +53,7 @@ __all__ = [
 PREFIXES: Final = ("x509_hash", "x509_san_dns")
 """Client identifier prefixes that mean something here (section 5.9.3)."""
 
-_MAX_REQUEST: Final = 131_072
+MAX_REQUEST: Final = 131_072
 _MAX_TEXT: Final = 2048
 _MAX_LIFE: Final = timedelta(seconds=120)
 _SAFE: Final = re.compile(r"[A-Za-z0-9._~-]{1,1024}")
@@ -59,24 +61,6 @@ _MIN_NONCE: Final = 8
 """Characters. A stranger's nonce protects the stranger; ours have 128 bits."""
 
 _ORIGIN: Final = re.compile(r"[!-~]{1,512}")
-_JOSE_ALGS: Final = ["ES256", "ES384"]
-_COSE_ALGS: Final = [-7, -9, -35, -51]
-"""ES256 and ES384, and what the same are called where the curve is part of the name."""
-
-_FORMATS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "dc+sd-jwt": {"sd-jwt_alg_values": _JOSE_ALGS, "kb-jwt_alg_values": _JOSE_ALGS},
-    "vc+sd-jwt": {"sd-jwt_alg_values": _JOSE_ALGS, "kb-jwt_alg_values": _JOSE_ALGS},
-    "mso_mdoc": {"issuerauth_alg_values": _COSE_ALGS, "deviceauth_alg_values": _COSE_ALGS},
-    "vc+jwt": {"alg_values": _JOSE_ALGS},
-    "jwt_vc_json": {"alg_values": _JOSE_ALGS},
-    "ldp_vc": {"proof_type_values": ["DataIntegrityProof"], "cryptosuite_values": ["ecdsa-rdfc-2019"]},
-    "sd-cwt": {"alg_values": [-7, -35]},
-}
-
-
-def formats_supported(formats: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """``vp_formats_supported`` of a verifier that takes ``formats``, in their order."""
-    return {name: _FORMATS[name] for name in formats}
 
 
 def parse_request(
@@ -98,10 +82,37 @@ def parse_request(
 
     Raises ``MalformedError`` and ``RefusedError`` for what the module's text lists.
     """
-    jws = parse_jws(token, path="request", typ=REQUEST_TYP, max_bytes=_MAX_REQUEST)
-    payload = parse_json(jws.payload, "request", max_bytes=_MAX_REQUEST)
+    jws = parse_jws(token, path="request", typ=REQUEST_TYP, max_bytes=MAX_REQUEST)
+    payload = parse_json(jws.payload, "request", max_bytes=MAX_REQUEST)
     if not isinstance(payload, dict):
         raise MalformedError(ReasonCode.FORMAT, "request", "the payload is not an object")
+    raw = token if isinstance(token, bytes) else token.encode("ascii")
+    return read_signed(
+        payload,
+        jws,
+        raw,
+        client_id=client_id,
+        wallet_nonce=wallet_nonce,
+        origin=origin,
+        received_at=received_at,
+        plain_http=plain_http,
+        types=types,
+    )
+
+
+def read_signed(
+    payload: dict[str, Any],
+    jws: Jws,
+    raw: bytes,
+    *,
+    client_id: str | None,
+    wallet_nonce: str | None,
+    origin: str | None,
+    received_at: datetime | None,
+    plain_http: bool,
+    types: Mapping[str, Mapping[str, bool]],
+) -> PresentationRequest:
+    """``parse_request`` for what one signature of a request covers, wherever its members were."""
     mode = _mode(payload)
     named = _client_id(payload, client_id)
     if not jws.x5c:
@@ -114,7 +125,6 @@ def parse_request(
     online = _online(payload, query, mode, origin=page, plain_http=plain_http, types=types)
     if online.response_uri is not None:
         _check_host(named, online.response_uri)
-    raw = token if isinstance(token, bytes) else token.encode("ascii")
     return _request(payload, query, online, client_id=named, jws=jws, raw=raw, received_at=received_at)
 
 
@@ -131,7 +141,7 @@ def parse_page_request(
     ``verify_by`` refuses. Raises as ``parse_request`` does.
     """
     raw = dump_json(dict(data))
-    payload = parse_json(raw, "request", max_bytes=_MAX_REQUEST)
+    payload = parse_json(raw, "request", max_bytes=MAX_REQUEST)
     mode = _mode(payload)
     if not mode.browser:
         raise RefusedError(ReasonCode.READER_UNTRUSTED, "request", "nobody signed it")
@@ -214,7 +224,7 @@ def with_wallet_nonce(request: PresentationRequest, wallet_nonce: str, signer: S
     """
     if request.jws is None:
         raise ValueError("only a signed request is signed again")
-    payload = parse_json(request.jws.payload, "request", max_bytes=_MAX_REQUEST)
+    payload = parse_json(request.jws.payload, "request", max_bytes=MAX_REQUEST)
     return sign_jws(dict(request.jws.header), dump_json({**payload, "wallet_nonce": wallet_nonce}), signer)
 
 

@@ -3,7 +3,7 @@
 A wallet signs the hash of what it was sent, letter for letter, so it must have shown all of it: a type that it does not
 know, or a member that the type does not have, is refused. How an answer carries it is for the type to say; ours says:
 the hashes in a key-binding JWT (B.3.3.1), which ``dc+sd-jwt`` and ``vc+sd-jwt`` have. In an mdoc it would be an element
-that the holder's key signs, and only one that the issuer let that key sign (``KeyAuthorizations``, B.2.3): our mdocs
+that the holder's key signs, and only one that the issuer let that key sign (``KeyAuthorizations``, B.2.1): our mdocs
 authorize none, so it is refused there, as that section demands. ``sd-cwt``, ``vc+jwt`` and ``ldp_vc`` have no place
 for it that any standard names.
 """

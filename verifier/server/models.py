@@ -13,6 +13,7 @@ __all__ = [
     "Created",
     "Onward",
     "PageAnswer",
+    "PageProtocol",
     "PageRequest",
     "Refusal",
     "Step",
@@ -97,17 +98,21 @@ class Carried(BaseModel):
     code: str
 
 
+PageProtocol = Literal["openid4vp-v1-signed", "openid4vp-v1-multisigned"]
+"""Of requests through the Digital Credentials API: signed once, or under each of the reader's names."""
+
+
 class PageRequest(BaseModel):
     """What a page gives to ``navigator.credentials.get`` as one of ``digital.requests``."""
 
     protocol: str
-    data: dict[str, str]
+    data: dict[str, Any]
 
 
 class PageAnswer(_Sent):
     """What the page got: ``DigitalCredential.protocol`` and ``.data``."""
 
-    protocol: Literal["openid4vp-v1-signed"]
+    protocol: PageProtocol
     data: dict[str, Any]
 
 

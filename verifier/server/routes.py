@@ -28,6 +28,7 @@ from verifier.server.models import (
     Created,
     Onward,
     PageAnswer,
+    PageProtocol,
     PageRequest,
     Refusal,
     Step,
@@ -200,11 +201,18 @@ def change(request: Request, owner: Owner, id: Id, wish: SubmissionChange) -> Vi
 
 
 @api.get("/{id}/dc")
-def page_request(request: Request, owner: Owner, id: Id) -> PageRequest:  # noqa: A002 - the path's name
-    """What the page gives to ``navigator.credentials.get`` (appendix A)."""
+def page_request(
+    request: Request,
+    owner: Owner,
+    id: Id,  # noqa: A002 - the path's name
+    protocol: PageProtocol = "openid4vp-v1-signed",
+) -> PageRequest:
+    """What the page gives to ``navigator.credentials.get`` (appendix A). With several signatures, each of the reader's
+    names is there.
+    """
     parts = _parts(request)
-    protocol, raw = parts.transactions.page_request(id, owner=owner, at=parts.clock())
-    return PageRequest(protocol=protocol, data={"request": raw.decode("ascii")})
+    used, data = parts.transactions.page_request(id, owner=owner, at=parts.clock(), protocol=protocol)
+    return PageRequest(protocol=used, data=data)
 
 
 @api.post("/{id}/dc")

@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     from verifier.server.trust import Standings
     from verifier.verifier import Verifier
 
-__all__ = ["NEXT", "Transactions"]
+__all__ = ["MULTISIGNED", "NEXT", "SIGNED", "Transactions"]
 
 _CODE_DIGITS: Final = 6
-_SIGNED: Final = "openid4vp-v1-signed"
+SIGNED: Final = "openid4vp-v1-signed"
+MULTISIGNED: Final = "openid4vp-v1-multisigned"
 NEXT: Final[Mapping[Submission, tuple[Submission, ...]]] = {
     Submission.SUBMITTED: (Submission.RECEIVED, Submission.RETURNED, Submission.WITHDRAWN, Submission.DELETED),
     Submission.RECEIVED: (Submission.RETURNED, Submission.DELETED),
@@ -138,14 +139,18 @@ class Transactions:
             return found.request
         return self._standings.current.verifier.renew(read_request(found.request), wallet_nonce=wallet_nonce)
 
-    def page_request(self, transaction: str, *, owner: str, at: dt.datetime) -> tuple[str, bytes]:
-        """Protocol and request object for a page that asks through its browser. Raises as ``request_object`` does."""
+    def page_request(
+        self, transaction: str, *, owner: str, at: dt.datetime, protocol: str = SIGNED
+    ) -> tuple[str, dict[str, Any]]:
+        """Protocol and data for a page that asks through its browser. Raises as ``request_object`` does."""
         found = self._mine(transaction, owner)
         if _way(found) != "browser":
             raise StateError(found.state, "this request is not for a browser")
         found = self._signed(found, at)
         assert found.request is not None
-        return _SIGNED, found.request
+        if protocol == MULTISIGNED:
+            return protocol, {"request": self._verifier.multisigned(read_request(found.request))}
+        return SIGNED, {"request": found.request.decode("ascii")}
 
     def answer(self, handle: str, body: bytes, *, at: dt.datetime) -> str | None:
         """Take a wallet's form. Where to send the person, if anywhere.

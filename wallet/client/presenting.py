@@ -14,6 +14,7 @@ from vcred.oid4vp import (
     build_error,
     build_page_answer,
     formats_supported,
+    parse_multisigned,
     parse_page_request,
     parse_request,
 )
@@ -24,7 +25,8 @@ from wallet.client._refusal import ServerError, during
 from wallet.consent import CARRIERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from vcred.outgoing import Answer
     from vcred.presentation import PresentationRequest
@@ -38,6 +40,7 @@ _LIMIT: Final = 256 * 1024
 _MAX_REDIRECT: Final = 2048
 _UNSIGNED: Final = "openid4vp-v1-unsigned"
 _SIGNED: Final = "openid4vp-v1-signed"
+_MULTISIGNED: Final = "openid4vp-v1-multisigned"
 _METADATA_FORMATS: Final = ("dc+sd-jwt", "mso_mdoc", "vc+jwt", "vc+sd-jwt", "sd-cwt")
 
 
@@ -146,12 +149,30 @@ class Presenting:
             if not isinstance(token, str):
                 raise MalformedError(ReasonCode.FORMAT, "request", "missing")
             request = parse_request(token, client_id=None, origin=origin, received_at=at)
+        elif protocol == _MULTISIGNED:
+            return self._trusted(parse_multisigned(data.get("request"), origin=origin, received_at=at), at=at)
         else:
             raise MalformedError(ReasonCode.FORMAT, "protocol", "none that this wallet speaks")
         if request.online is None or request.online.origin != origin:
             raise RefusedError(ReasonCode.READER_UNTRUSTED, "request.response_mode", "not for a page in a browser")
         consent = self._online.wallet.match(request, at=at)
         return AskedByPage(consent=consent, protocol=protocol, request=request, owner=self)
+
+    def _trusted(self, requests: Sequence[PresentationRequest], *, at: datetime) -> AskedByPage:
+        """Of the names of one verifier the first that is registered, else the first that somebody vouches for."""
+        found: list[AskedByPage] = []
+        last: RefusedError | None = None
+        for request in requests:
+            try:
+                consent = self._online.wallet.match(request, at=at)
+            except RefusedError as error:
+                last = error
+                continue
+            found.append(AskedByPage(consent=consent, protocol=_MULTISIGNED, request=request, owner=self))
+        if not found:
+            assert last is not None
+            raise last
+        return next((one for one in found if one.consent.verifier.registered), found[0])
 
     def answer(self, asked: Asked, consent: Consent) -> Answered:
         """See ``Asked.answer``."""

@@ -177,8 +177,8 @@ def _browser(room: Room, clerk: Clerk, name: str, sent: Mapping[str, Any]) -> Re
             update={"mode": "dc_api.jwt", "device": None, "redirect": None, "origin": room.parts.settings.origin}
         )
         made = work.create(wish, owner=clerk.name, at=at)
-        protocol, raw = work.page_request(made.id, owner=clerk.name, at=at)
-        asked = [{"protocol": protocol, "data": {"request": raw.decode("ascii")}}]
+        protocol, request = work.page_request(made.id, owner=clerk.name, at=at)
+        asked = [{"protocol": protocol, "data": request}]
         return JSONResponse({"requests": asked, "submit": made.id}, headers={"Cache-Control": "no-store"})
     submit, data = sent["submit"], sent.get("data")
     if not isinstance(submit, str) or not isinstance(data, dict):
