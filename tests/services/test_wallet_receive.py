@@ -543,6 +543,17 @@ def test_fresh_copies_take_the_place_of_a_certificate_that_is_about_to_end(
     assert [one.id for one in online.wallet.certificates()] == [newest.id]
 
 
+def test_a_refresh_that_was_cut_off_is_gone_on_with(online: Online, peer: Peer) -> None:
+    (old,) = consent_to(online, peer.offer()).approve().certificates
+    for _ in range(2):
+        peer.odd["lose"] = "tenant"
+        received = online.refresh(within=timedelta(days=3650))
+        assert (received.certificates, [type(one) for one in received.problems]) == ((), [Offline])
+    (fresh,) = online.refresh(within=timedelta(days=3650)).certificates
+    assert [one.id for one in online.wallet.certificates()] == [fresh.id]
+    assert fresh.id != old.id
+
+
 def test_a_token_that_has_ended_is_renewed(online: Online, peer: Peer, clock: Clock) -> None:
     peer.deferrals = 1
     consent_to(online, peer.offer()).approve()

@@ -296,6 +296,32 @@ def test_a_decline_says_as_much_as_follows_from_the_request(world: World) -> Non
     assert peer.form == {"error": "vp_formats_not_supported", "state": peer.state}
 
 
+@pytest.mark.loopback
+def test_what_stands_in_the_way_of_a_yes_is_explained_in_both_languages(shell: Shell) -> None:
+    made = shell.town.offer(CODE, "dc+sd-jwt")
+    shell.receive(made, "--yes", "--tx-code", made["tx_code"])
+    take_bundle(shell)
+    asked = shell.town.ask_for(POLICY)
+    for arguments, words in (
+        (("--also", "nothing.such"), "--also"),
+        (("--choose", "residence=nothing"), "답할 수 없습니다"),
+    ):
+        found = failed(shell, "present", asked["link"], *arguments)
+        assert (found["kind"], found["code"]) == ("ConsentError", "no_consent")
+        assert "It cannot be done like this: " in found["message"]
+        assert words in failed(shell, "present", asked["link"], *arguments, "--lang", "ko")["message"]
+
+
+def test_every_reason_of_the_network_has_korean_words() -> None:
+    from vcred.outgoing import check_url
+
+    for url in ("https://a b", "https://user@host.example", "http://host.example", "https://[::1", "x"):
+        with pytest.raises(TransportError) as caught:
+            check_url(url)
+        where = explained(caught.value, "ko", "receive")["where"]
+        assert re.search("[가-힣]", where), where
+
+
 def test_a_transport_error_says_where_and_what_goes_on_later() -> None:
     for lang, words in (("ko", "collect"), ("en", "collect")):
         facts = explained(TransportError("issuer.example: its certificate is not valid for it"), lang, "receive")

@@ -109,8 +109,12 @@ def refused_request(asked: ConsentRequest, lang: str) -> Rejected | None:
 
 def consent_failure(error: ConsentError, lang: str) -> Rejected:
     """What stands in the way of the holder's yes."""
-    text = {"ko": "이렇게는 보여 줄 수 없습니다", "en": "It cannot be shown like this"}[lang]
-    return Rejected(f"{text}: {detail_text(str(error), lang)}", kind="ConsentError", code="no_consent")
+    text, fix = {
+        "ko": ("이렇게는 할 수 없습니다", "--yes 없이 다시 실행해 무엇이 요청되는지 보세요"),
+        "en": ("It cannot be done like this", "run it again without --yes to see what is asked"),
+    }[lang]
+    line = f"{text}: {detail_text(str(error), lang)} - {fix}"
+    return Rejected(line, kind="ConsentError", code="no_consent", action=fix)
 
 
 def _by_server(error: ServerError, lang: str) -> dict[str, Any]:
@@ -132,11 +136,12 @@ def _by_server(error: ServerError, lang: str) -> dict[str, Any]:
 def _by_us(error: RefusedError, lang: str, doing: str) -> dict[str, Any]:
     """What does not check out here. Most reasons have words for a counter, where a person shows a QR code."""
     reason, texts = Reason(error.code, error.path, error.detail), _texts()["refused"]
-    message = texts.get(error.code.value)
+    words = texts.get(error.code.value, {})
+    usual = reason.action(lang) if error.code.value in texts["own"] else texts[doing][lang]
     return {
-        "message": reason.message(lang) if message is None else message[lang],
+        "message": words.get(lang, reason.message(lang)),
         "where": str(error),
-        "action": reason.action(lang) if error.code.value in texts["own"] else texts[doing][lang],
+        "action": words.get(f"do_{lang}", usual),
         "kind": "refused",
         "code": error.code.value,
         "path": error.path,

@@ -151,7 +151,8 @@ class Receiving:
             for index in old:
                 want = session.wants[index]
                 session.change(index, phase=ASK, keys=new_keys(want.copies), replaces=want.certificate)
-            if old:
+            begun = any(want.replaces is not None and want.phase != KEPT for want in session.wants)
+            if old or (begun and _is_due(session, epoch(at))):
                 due.append(session)
         return self._all(due)
 
