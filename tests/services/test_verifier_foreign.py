@@ -100,6 +100,7 @@ class Suite:
     authority: Authority
     client: Client
     holder: SoftwareSigner
+    reader: bytes
 
     def ask(self, policy: str):
         headers = {"Authorization": "Bearer conformance"}
@@ -182,7 +183,7 @@ def suite_of(tmp_path):
             http=Posted(),
             clock=lambda: AT,
         )
-        return Suite(authority, Client(app), SoftwareSigner.generate())
+        return Suite(authority, Client(app), SoftwareSigner.generate(), world.identity.chain[0])
 
     yield make
     for store in stores:

@@ -121,8 +121,7 @@ def meeting(suite_of: Any) -> Any:  # noqa: F811 - the fixture
         profile, code = (ISO, "test.mdl") if form == "mso_mdoc" else (HAIP, "test.pid")
         suite = suite_of(profile=profile, code=code)
         stranger = Stranger(suite, form, **changed)
-        reader = suite.client._app.state.parts.transactions._verifier._identity.chain[0]
-        trust = bundle_of(listed or suite.authority, profile=profile, code=code, reader=reader)
+        trust = bundle_of(listed or suite.authority, profile=profile, code=code, reader=suite.reader)
         wallet = Wallet(store=MemoryStore(), trust=trust)
         return stranger, Online(wallet, http=Internet(stranger, suite), clock=Clock(AT)), suite
 

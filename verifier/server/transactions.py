@@ -149,7 +149,8 @@ class Transactions:
         found = self._signed(found, at)
         assert found.request is not None
         if protocol == MULTISIGNED:
-            return protocol, {"request": self._verifier.multisigned(read_request(found.request))}
+            verifier = self._standings.current.verifier
+            return protocol, {"request": verifier.multisigned(read_request(found.request))}
         return SIGNED, {"request": found.request.decode("ascii")}
 
     def answer(self, handle: str, body: bytes, *, at: dt.datetime) -> str | None:
