@@ -7,7 +7,7 @@ it was the first, so that of any number of simultaneous requests, in any number 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from issuer.database import Database
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
+
+_MINUTE: Final = 60
 
 
 class AuthorizationRow(NamedTuple):
@@ -90,19 +92,21 @@ class GrantRows(Database):
         return self._one("SELECT 1 FROM spent WHERE hash = ?", self.secret_hash(kind, value)) is not None
 
     def add_guess(self, who: str, *, at: int) -> None:
-        """One more wrong guess by ``who`` in this minute."""
-        self._db.execute("DELETE FROM guesses WHERE began < ?", (at - 120,))
-        self._db.execute(
-            "INSERT INTO guesses VALUES (?, ?, 1) ON CONFLICT (hash, began) DO UPDATE SET number = guesses.number + 1",
-            (self.secret_hash("guess", who), at - at % 60),
-        )
+        """One more wrong guess by ``who``: the first begins a minute, at whose end the next is the first again."""
+        known = self.secret_hash("guess", who)
+        self._db.execute("DELETE FROM guesses WHERE began <= ?", (at - _MINUTE,))
+        more = self._db.execute("UPDATE guesses SET number = number + 1 WHERE hash = ?", (known,))
+        if more.rowcount == 0:
+            self._db.execute("INSERT INTO guesses VALUES (?, ?, 1)", (known, at))
 
     def guesses(self, who: str, *, at: int) -> int:
-        """How many in this minute."""
+        """How many in the minute that began with the first."""
         row = self._one(
-            "SELECT number FROM guesses WHERE hash = ? AND began = ?", self.secret_hash("guess", who), at - at % 60
+            "SELECT max(number) AS number FROM guesses WHERE hash = ? AND began > ?",
+            self.secret_hash("guess", who),
+            at - _MINUTE,
         )
-        return 0 if row is None else int(row["number"])
+        return int(row["number"] or 0)
 
     def add_authorization(self, request_uri: str, row: AuthorizationRow, *, at: int) -> None:
         """A pushed request; those that have expired are forgotten."""

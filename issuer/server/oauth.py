@@ -6,7 +6,6 @@ in the thread pool.
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import Request  # noqa: TC002 - FastAPI reads it
@@ -31,7 +30,7 @@ from issuer.server.proofs import ALGORITHMS
 from issuer.server.sessions import set_session
 from issuer.server.tokens import tokens_for
 from vcred.oauth import well_known
-from vcred.serving import ProtocolError
+from vcred.serving import ProtocolError, counted_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,18 +166,8 @@ def metadata(parts: Parts) -> dict[str, Any]:
 async def _answer(request: Request, status: int, work: Callable[[], dict[str, Any]]) -> JSONResponse:
     """What ``work`` makes; a request that fails for who sent it counts as a guess of its sender."""
     parts = parts_of(request)
-    who = "" if request.client is None else _network(request.client.host)
-    body = await run_in_threadpool(_counted, parts, who, work)
+    body = await run_in_threadpool(_counted, parts, counted_address(request), work)
     return JSONResponse(body, status_code=status, headers=_NO_STORE | _fresh(parts))
-
-
-def _network(address: str) -> str:
-    """Who is behind an address: of an IPv6 address the half that one subscriber has."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    return address if found.version == 4 else str(ip_network((int(found) >> 64 << 64, 64)))
 
 
 def _counted(parts: Parts, who: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

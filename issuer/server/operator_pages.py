@@ -14,6 +14,7 @@ from issuer.server.identity import LoginError
 from issuer.server.visits import go
 from vcred.errors import NotFound
 from vcred.formats._wire import epoch
+from vcred.serving import counted_address
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -78,8 +79,7 @@ def _start(site: Site, visit: Visit) -> Response:
 def _login(site: Site, visit: Visit) -> Response:
     """Who has an admin token; wrong ones count against the address they come from."""
     parts, now = site.parts, epoch(visit.at)
-    client = visit.request.client
-    who = f"operator {'' if client is None else client.host}"
+    who = f"operator {counted_address(visit.request)}"
     if parts.store.guesses(who, at=now) >= parts.settings.wrong_guesses:
         raise LoginError("too many wrong tokens from one address")
     given, found = _digest(visit.sent.get("token", "").strip()), ""

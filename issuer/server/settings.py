@@ -137,7 +137,7 @@ class IssuerServerSettings(Settings):
     proof_nonces: bool = True
     """Whether DPoP proofs and attestation proofs need a nonce (challenge) of ours."""
     wrong_guesses: Annotated[int, Field(ge=1)] = 60
-    """Requests a minute from one address that may fail for a wrong code or client before it has to wait."""
+    """Requests from one address that may fail for a wrong code or client, in a minute that begins with the first."""
 
     lifetimes: Lifetimes = Lifetimes()
     tx_code: TxCodeSettings = TxCodeSettings()

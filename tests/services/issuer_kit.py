@@ -98,6 +98,8 @@ class Service:
 
     def __init__(self, target: str, folder: Path, clock: Clock, **settings: Any) -> None:
         self.target, self.folder, self.clock = target, folder, clock
+        self.address = "127.0.0.1"
+        """Where requests seem to come from."""
         self.settings = IssuerServerSettings.model_validate(
             {
                 "base_url": BASE,
@@ -126,7 +128,7 @@ class Service:
         """All of them at the same time."""
 
         async def go() -> list[httpx.Response]:
-            transport = httpx.ASGITransport(self.app)
+            transport = httpx.ASGITransport(self.app, client=(self.address, 40_000))
             async with httpx.AsyncClient(transport=transport, base_url=urlsplit(BASE)._replace(path="").geturl()) as c:
                 return await asyncio.gather(*(c.request(method, path, **what) for method, path, what in requests))
 

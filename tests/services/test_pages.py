@@ -373,6 +373,29 @@ def test_op_wrong_tokens_are_counted_and_survive_a_restart(service):
     assert again.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 303
 
 
+def test_op_a_minute_of_wrong_tokens_begins_with_the_first_of_them(service):
+    operator, wrong = Browser(service), {"token": "x" * 40}
+    service.clock.forward(seconds=59 - service.clock().second)
+    for number in range(service.settings.wrong_guesses):
+        service.clock.forward(seconds=number == 1)  # into the next minute of the clock
+        operator.send("POST", "/garam/operator/login", data=wrong)
+    service.clock.forward(seconds=58)
+    assert operator.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 403
+    service.clock.forward(seconds=1)
+    assert operator.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 303
+
+
+def test_op_all_addresses_of_one_subscriber_are_one(service):
+    operator = Browser(service)
+    for number in range(service.settings.wrong_guesses):
+        service.address = f"2001:db8:1:2::{number:x}"
+        operator.send("POST", "/garam/operator/login", data={"token": "x" * 40})
+    service.address = "2001:db8:1:2:ffff::1"
+    assert operator.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 403
+    service.address = "2001:db8:1:3::1"
+    assert operator.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 303
+
+
 def test_an_applicant_is_no_operator(browser):
     browser.login()
     browser.cookies["vcred_operator"] = browser.cookies["vcred_session"]

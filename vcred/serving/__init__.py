@@ -3,6 +3,7 @@
 Needs the extra ``server``. Nothing is read when a module is imported: settings are one object that is passed in.
 """
 
+from vcred.serving.addresses import counted_address
 from vcred.serving.app import build_app
 from vcred.serving.health import Readiness, add_health
 from vcred.serving.limits import Limits, LimitsMiddleware
@@ -26,6 +27,7 @@ __all__ = [
     "add_metrics",
     "add_problems",
     "build_app",
+    "counted_address",
     "language_of",
     "load_settings",
     "problem",

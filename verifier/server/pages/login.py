@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request  # noqa: TC002 - as above
 from starlette.responses import Response  # noqa: TC002 - as above
 
+from vcred.serving import counted_address
 from verifier.server.pages.room import PageRoute, open_form, room_of, signed_form
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def login(request: Request, form: Annotated[FormData, Depends(open_form)]) -> Re
     room = room_of(request)
     if not room.is_login_form(request, form):
         raise HTTPException(403)
-    address = "" if request.client is None else request.client.host
+    address = counted_address(request)
     if room.sessions.waits(address, at=room.now):
         return room.go("/desk/login?wrong=wait")
     owner = _owner(form.get("key"), room.parts.settings.api_keys)
