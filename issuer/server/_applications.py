@@ -28,6 +28,7 @@ class ApplicationRow(NamedTuple):
     ready_at: int | None
     state: str
     expires_at: int
+    purpose: str | None
 
 
 class DeferredRow(NamedTuple):
@@ -48,7 +49,7 @@ class ApplicationRows(Database):
         """An application; those that have ended are forgotten, with whom they were for."""
         self._db.execute("DELETE FROM applications WHERE expires_at <= ?", (at,))
         self._db.execute(
-            "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 row.id,
                 row.code,
@@ -62,6 +63,7 @@ class ApplicationRows(Database):
                 row.ready_at,
                 row.state,
                 row.expires_at,
+                row.purpose,
             ),
         )
         self.log(at, "applied", code=row.code, subject_hash=self.subject_hash(row.subject), note=row.id)

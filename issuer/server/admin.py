@@ -102,7 +102,9 @@ class Issued(BaseModel):
 
 
 class Applied(BaseModel):
-    """An application, without its subject. ``ready_at`` is ``null`` while it waits for a decision."""
+    """An application, without its subject. ``ready_at`` is ``null`` while it waits for a decision, ``purpose`` where
+    nobody asked the applicant.
+    """
 
     id: str
     code: str
@@ -111,6 +113,7 @@ class Applied(BaseModel):
     applied_at: int
     ready_at: int | None
     state: Literal["open", "issued", "denied", "withdrawn"]
+    purpose: str | None
 
 
 class Withdrawal(_Order):
@@ -344,6 +347,7 @@ def _applied(one: Application) -> Applied:
         applied_at=one.applied_at,
         ready_at=one.ready_at,
         state=one.state,
+        purpose=one.purpose,
     )
 
 

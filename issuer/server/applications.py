@@ -47,6 +47,7 @@ class Application:
     ready_at: int | None
     state: State
     expires_at: int
+    purpose: str | None
 
     def is_ready(self, *, at: dt.datetime) -> bool:
         """Whether a certificate can be issued now."""
@@ -73,13 +74,15 @@ class Applications:
         options: Mapping[str, Any] | None,
         configuration_ids: Sequence[str] | None = None,
         deferred_until: dt.datetime | None = None,
+        purpose: str | None = None,
         at: dt.datetime,
         within: Callable[[str], object] | None = None,
     ) -> Application:
         """Apply, for ``subject`` of the registry. ``configuration_ids`` are by default all of the type.
 
         A type that takes time (``settings.deferred``) waits for a decision, unless ``deferred_until`` says when it is
-        ready. ``within``, with the application's id, runs in the same transaction (a decision about an authorization).
+        ready. ``purpose`` is what the applicant said it is for. ``within``, with the application's id, runs in the same
+        transaction (a decision about an authorization).
         Raises ``CatalogError``, ``RecordError``, ``ValueError`` for a wrong variant, option or configuration,
         ``SigningError`` when this issuer may not or cannot sign it, ``StoreError``.
         """
@@ -106,6 +109,7 @@ class Applications:
             ready_at=ready_at,
             state="open",
             expires_at=until,
+            purpose=purpose,
         )
 
         def work() -> None:

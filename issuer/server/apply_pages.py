@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["PURPOSES", "add"]
 
 PURPOSES: Final = ("submission", "finance", "employment", "school", "benefit", "own")
-"""What a certificate is for, as statistics count it. It is in the audit log and not in the certificate."""
+"""What a certificate is for. It is kept with the application and in the audit log, and not in the certificate."""
 
 _MOST: Final = 50
 _PLACE: Final = re.compile(r"[a-z][a-z0-9+.-]*:(?://[A-Za-z0-9.:\[\]-]+)?")
@@ -140,7 +140,7 @@ def _submit(site: Site, visit: Visit) -> Response:
     if not store.transact(lambda: store.spend("page", spent, expires_at=now + _ONCE, at=now)):
         return go(site.at("/apply/applications"))
     if visit.authorization is not None:
-        there = _granted(site, visit, kind, variant, chosen)
+        there = _granted(site, visit, kind, variant, chosen, purpose=purpose)
     else:
         made = desks_of(site.app).offers.make(
             code=kind.code,
@@ -153,6 +153,7 @@ def _submit(site: Site, visit: Visit) -> Response:
             deferred_until=None,
             by_reference=True,
             scheme="openid-credential-offer",
+            purpose=purpose,
             at=visit.at,
         )
         there = None
@@ -160,7 +161,9 @@ def _submit(site: Site, visit: Visit) -> Response:
     return _offer_page(site, visit, made) if there is None else go(there)
 
 
-def _granted(site: Site, visit: Visit, kind: CertificateType, variant: str | None, chosen: Mapping[str, object]) -> str:
+def _granted(
+    site: Site, visit: Visit, kind: CertificateType, variant: str | None, chosen: Mapping[str, object], *, purpose: str
+) -> str:
     """Apply, and give the wallet its code: both, or neither."""
     authorization, covered = visit.authorization, _covered(site, visit, kind)
     assert authorization is not None
@@ -175,6 +178,7 @@ def _granted(site: Site, visit: Visit, kind: CertificateType, variant: str | Non
         variant=variant,
         options=chosen,
         configuration_ids=covered,
+        purpose=purpose,
         at=visit.at,
         within=within,
     )

@@ -68,6 +68,7 @@ class OfferDesk:
         deferred_until: datetime | None,
         by_reference: bool,
         scheme: Scheme,
+        purpose: str | None = None,
         at: datetime,
     ) -> OfferMade:
         """Apply for ``subject``, and offer what comes of it.
@@ -102,6 +103,7 @@ class OfferDesk:
             options=options,
             configuration_ids=ids,
             deferred_until=deferred_until,
+            purpose=purpose,
             at=at,
             within=within,
         )

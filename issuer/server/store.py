@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from issuer.server._applications import ApplicationRows
 from issuer.server._grants import GrantRows
 from issuer.server._logins import LoginRows
-from issuer.server.tables import SCHEMA
+from issuer.server.tables import REVISIONS
 from issuer.status_store import LIST_SIZE
 from issuer.store import IssuerStore
 
@@ -26,7 +27,7 @@ class ServiceStore(ApplicationRows, GrantRows, LoginRows, IssuerStore):
         text = str(target)
         if target is None:
             with self.writing():
-                for statement in SCHEMA:
+                for statement in chain.from_iterable(REVISIONS):
                     self._db.execute(statement)
         elif "://" not in text or text.startswith("sqlite:///"):
             from issuer.migrations import upgrade  # noqa: PLC0415 - PostgreSQL's were made on opening

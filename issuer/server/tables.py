@@ -1,11 +1,11 @@
-"""The tables of the service, in the portable words of ``issuer.schema``. Revision 0002 makes them.
+"""The tables of the service, in the portable words of ``issuer.schema``, by the revisions that make them.
 
 Codes, tokens and nonces are here as keyed hashes only. Nothing is personal data but what an application holds.
 """
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA"]
+__all__ = ["PURPOSE", "REVISIONS", "SCHEMA"]
 
 _OAUTH = (
     # What was used and may not be used again before it expires: jti of proofs, nonces.
@@ -166,3 +166,10 @@ _LOGINS = (
 )
 
 SCHEMA = (*_OAUTH, *_CREDENTIALS, *_LOGINS)
+"""Revision 0002. What came later is added, here as in a database that has it already."""
+
+# What the applicant said the certificate is for; one of ``apply_pages.PURPOSES``, NULL where nobody asked.
+PURPOSE = ("ALTER TABLE applications ADD COLUMN purpose TEXT",)
+"""Revision 0003."""
+
+REVISIONS = (SCHEMA, PURPOSE)

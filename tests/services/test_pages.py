@@ -128,6 +128,9 @@ def test_from_login_to_an_offer_that_a_wallet_redeems(browser, service):
     assert wallet.pre_authorized(grant["pre-authorized_code"], tx_code=tx_code).status_code == 200
     (line,) = [one for one in service.store.audit() if one["event"] == "purpose told"]
     assert line["note"] == "finance"
+    (application,) = service.parts.applications.newest()
+    assert application.purpose == "finance"
+    assert "용도: 은행·금융" in browser.get(f"/apply/applications/{application.id}").text
     assert "key-17" not in str(service.store.audit())
 
 
@@ -178,6 +181,7 @@ def test_a_wallets_request_is_answered_when_the_person_has_decided(browser, serv
     (application,) = service.parts.applications.newest()
     assert application.configuration_ids == (CONFIGURATION,)
     assert application.options["rrnBack"] is True
+    assert application.purpose == "own"
 
 
 def test_a_wallets_request_can_be_turned_down(browser, service):
@@ -320,6 +324,7 @@ def test_what_takes_time_is_reviewed_by_an_operator(browser, service):
     operator.operate()
     operator.get("/operator/applications")
     assert "key-17" not in operator.answer.text
+    assert "<td>은행·금융</td>" in operator.answer.text
     operator.submit(f"/operator/applications/{application.id}/approve")
     assert "지금 지갑으로 받을 수 있습니다" in browser.get(f"/apply/applications/{application.id}").text
     assert [one["note"] for one in service.store.audit() if one["event"] == "approved"] == [f"{application.id} by hong"]
