@@ -25,12 +25,14 @@ from issuer.server.forms import (
     form_of,
     read_form,
 )
+from issuer.server.pages import site_of
 from issuer.server.parts import parts_of
 from issuer.server.proofs import ALGORITHMS
 from issuer.server.sessions import set_session
 from issuer.server.tokens import tokens_for
+from vcred.errors import VcredError
 from vcred.oauth import well_known
-from vcred.serving import ProtocolError, counted_address
+from vcred.serving import ProtocolError, counted_address, wants_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,16 +86,12 @@ def add(app: FastAPI, parts: Parts) -> None:
         response_class=RedirectResponse,
         tags=_TAGS,
         operation_id="authorize",
-        responses={303: {"description": "To the login pages, or back to the wallet."}, **_errors(400)},
+        responses={303: {"description": "To the login pages, or back to the wallet."}, **_errors(400, page=True)},
         openapi_extra={"parameters": _QUERY},
     )
     async def authorized(request: Request) -> Response:
         """Authorization request, in the person's browser (RFC 6749 section 4.1.1)."""
-        location, session = await run_in_threadpool(authorize, request, parts)
-        answer = RedirectResponse(location, status_code=303, headers=_NO_STORE)
-        if session is not None:
-            set_session(answer, session, parts.settings)
-        return answer
+        return await run_in_threadpool(_authorized, request, parts)
 
     @app.post(
         f"{path}/token",
@@ -163,6 +161,20 @@ def metadata(parts: Parts) -> dict[str, Any]:
     return found
 
 
+def _authorized(request: Request, parts: Parts) -> Response:
+    """On to the pages or back to the wallet; what leads nowhere is a page for a person, an error object for others."""
+    try:
+        location, session = authorize(request, parts)
+    except (ProtocolError, VcredError) as error:
+        if not wants_page(request):
+            raise
+        return site_of(request).refused(request, error)
+    answer = RedirectResponse(location, status_code=303, headers=_NO_STORE)
+    if session is not None:
+        set_session(answer, session, parts.settings)
+    return answer
+
+
 async def _answer(request: Request, status: int, work: Callable[[], dict[str, Any]]) -> JSONResponse:
     """What ``work`` makes; a request that fails for who sent it counts as a guess of its sender."""
     parts = parts_of(request)
@@ -191,11 +203,12 @@ def _form(model: type[AuthorizationRequest | TokenRequest]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {
-        status: {"description": "An OAuth error object.", "content": {"application/json": {"schema": _ERROR}}}
-        for status in statuses
-    }
+def _errors(*statuses: int, page: bool = False) -> dict[int | str, dict[str, Any]]:
+    """``page``: or a page, for a browser."""
+    content: dict[str, Any] = {"application/json": {"schema": _ERROR}}
+    if page:
+        content["text/html"] = {"schema": {"type": "string"}}
+    return {status: {"description": "An OAuth error object.", "content": content} for status in statuses}
 
 
 _QUERY: Final = [

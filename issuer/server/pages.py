@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from fastapi import FastAPI, Request  # noqa: TC002 - FastAPI reads it
 from starlette.concurrency import run_in_threadpool
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from issuer.server.parts import Parts
     from vcred.catalog import CertificateType
 
-__all__ = ["Site", "add"]
+__all__ = ["Site", "add", "site_of"]
 
 _LOG: Final = logging.getLogger("vcred.issuer.pages")
 _FOLDER: Final = Path(__file__).parent
@@ -108,6 +108,19 @@ class Site:
 
         self.app.add_api_route(self.at(place), answer, methods=[method], include_in_schema=False)
 
+    def refused(self, request: Request, error: ProtocolError | VcredError) -> Response:
+        """The page for a wallet's request that leads nowhere: with it goes the address that an answer could have been
+        sent to (RFC 6749 section 4.1.2.1). Everything that is not wrong with the request itself is as on any page;
+        raises ``error`` itself where there is no page for it.
+        """
+        if not isinstance(error, ProtocolError):
+            if not isinstance(error, tuple(kind for kind, _, _ in _SAID)):
+                raise error
+            return self._failed(request, "applicant", error)
+        problem = "wallet_over" if error.error == "invalid_request_uri" else "wallet"
+        detail = f"{error.error}: {error.description}"
+        return self._error(request, "applicant", problem, status=error.status, detail=detail)
+
     def _answered(
         self,
         request: Request,
@@ -149,12 +162,19 @@ class Site:
         # What we raise ourselves names no person; what Python raises might.
         text = str(error) if isinstance(error, VcredError) else ""
         _LOG.log(level, "page %s: %s: %s", request.url.path, type(error).__name__, text)
+        return self._error(request, of, name, status=status)
+
+    def _error(
+        self, request: Request, of: Literal["applicant", "operator"], problem: str, *, status: int, detail: str = ""
+    ) -> Response:
+        """``detail`` is for whoever made the wallet."""
         at = self.parts.clock()
         return self.render(
             Visit(request=request, lang=language_of(request), at=at, who=self.sessions.of(request, of, at=at)),
             "error.html",
             status=status,
-            problem=name,
+            problem=problem,
+            detail=detail,
             home=self.at("/apply" if of == "applicant" else "/operator"),
         )
 
@@ -183,12 +203,18 @@ def add(app: FastAPI, parts: Parts) -> None:
         provider=provider,
         development=development,
     )
+    app.state.site = site
     app.mount(f"{settings.path}/static/issuer", StaticFiles(directory=_FOLDER / "static"))
     app.mount(f"{settings.path}/static", StaticFiles(directory=Path(_kit.__file__).parent / "static"))
     site.page("GET", "/", lambda _: go(site.at("/apply")), of="applicant", needs_login=False)
     login_pages.add(site)
     apply_pages.add(site)
     operator_pages.add(site)
+
+
+def site_of(request: Request) -> Site:
+    """That of the service that answers ``request``."""
+    return cast("Site", request.app.state.site)
 
 
 def _provider(parts: Parts) -> tuple[DevelopmentProvider | None, Provider | None]:

@@ -8,7 +8,7 @@ from vcred.serving.app import build_app
 from vcred.serving.health import Readiness, add_health
 from vcred.serving.limits import Limits, LimitsMiddleware
 from vcred.serving.metrics import Metrics, add_metrics
-from vcred.serving.pages import Pages, language_of
+from vcred.serving.pages import Pages, language_of, wants_page
 from vcred.serving.problems import ProtocolError, add_problems, problem
 from vcred.serving.run import Tls, serve
 from vcred.serving.settings import Settings, load_settings
@@ -33,4 +33,5 @@ __all__ = [
     "problem",
     "run_workers",
     "serve",
+    "wants_page",
 ]

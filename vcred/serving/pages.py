@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Pages", "language_of", "shown"]
+__all__ = ["Pages", "language_of", "shown", "wants_page"]
 
 LANGUAGES: Final = ("ko", "en")
 _MAX_HEADER: Final = 256
@@ -43,6 +43,15 @@ def language_of(request: Request, default: str = "ko") -> str:
         if language in LANGUAGES and weight > best:
             best, found = weight, language
     return found
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person looks at the answer: browsers say ``text/html`` in ``Accept``, programs do not."""
+    for part in request.headers.get("accept", "").split(","):
+        kind, _, quality = part.strip().lower().partition(";")
+        if kind.strip() == "text/html" and quality.replace(" ", "") not in ("q=0", "q=0.0"):
+            return True
+    return False
 
 
 def shown(text: str, limit: int = _CLIP) -> str:

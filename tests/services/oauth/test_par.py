@@ -129,6 +129,43 @@ def test_a_request_is_opened_in_time_by_its_own_client_until_somebody_decides(wa
     assert wallet.authorize(decided).status_code == 400
 
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+PAGES = [
+    ({}, "request_uri=urn:ietf:params:oauth:request_uri:guess", "too old, or was answered", "invalid_request_uri"),
+    ({}, "request_uri=x&request_uri=y", "cannot be answered", "a parameter appears twice"),
+    ({}, "", "cannot be answered", "push the authorization request first"),
+    ({"client_id": None}, "request_uri=urn:x", "cannot be answered", "client_id is missing"),
+]
+
+
+@pytest.mark.parametrize(("changed", "query", "heading", "detail"), PAGES, ids=[one[3] for one in PAGES])
+def test_a_person_is_told_on_a_page_what_cannot_be_told_to_the_wallet(wallet, changed, query, heading, detail):
+    named = {"client_id": wallet.client_id} | changed
+    place = "/garam/authorize?" + "&".join(f"{k}={v}" for k, v in named.items() if v) + f"&{query}"
+    for lang, words in (("en", heading), ("ko", "지갑의 요청")):
+        page = wallet.service.send("GET", place, headers=BROWSER | {"Accept-Language": lang})
+        assert page.status_code == 400
+        assert page.headers["content-type"].startswith("text/html")
+        assert page.headers["cache-control"] == "no-store"
+        assert "location" not in page.headers
+        assert words in page.text
+        assert detail in page.text
+    for accept in ("application/json", "*/*", "text/html;q=0", ""):
+        answer = wallet.service.send("GET", place, headers={"Accept": accept})
+        assert answer.status_code == 400
+        assert answer.json()["error"] in ("invalid_request", "invalid_request_uri")
+
+
+def test_ci_11_no_page_leads_to_an_address_that_nobody_registered(serve):
+    client = {"id": "https://wallet.example", "authentication": "none", "redirect_uris": [CALLBACK]}
+    service = serve(require_par=False, require_dpop=False, clients=[client])
+    for given in ("https://evil.example/x", f"{CALLBACK}/", ""):
+        place = f"/garam/authorize?client_id=https://wallet.example&redirect_uri={given}&response_type=code"
+        page = service.send("GET", place, headers=BROWSER)
+        assert (page.status_code, "location" in page.headers) == (400, False)
+        assert "evil" not in page.text.replace("evil.example%2Fx", "")
+
+
 def test_a_session_nobody_was_given_opens_nothing(wallet):
     grants, at = wallet.service.parts.grants, wallet.service.clock()
     good = wallet.authorize(wallet.par().json()["request_uri"]).cookies["vcred_authorization"]
