@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-__all__ = ["RecordSource"]
+    from vcred.claims import ClaimPath
+
+__all__ = ["Identifies", "RecordSource", "claim_text"]
+
+_NUMBER: Final = ("birthDate", "sexDigit", "serial")
 
 
 @runtime_checkable
@@ -24,3 +28,25 @@ class RecordSource(Protocol):
         is how an issuer notices a change between application and signing. Raises ``RecordError``, without personal
         data in its text, when there is no such subject or nothing that may be certified; the two look alike.
         """
+
+
+@runtime_checkable
+class Identifies(Protocol):
+    """What a registry can do besides: find people by the card that they log in with."""
+
+    def identify(self, code: str, claims: Mapping[str, Any]) -> str | None:
+        """The key of whoever has the card of type ``code`` with ``claims``, which was verified; ``None`` for nobody."""
+
+
+def claim_text(claims: Mapping[str, Any], path: ClaimPath) -> str | None:
+    """The text at ``path``; a resident or foreigner number, which is shown in three parts, as ``YYMMDD-SNNNNNN``."""
+    value: Any = claims
+    for part in path.parts:
+        value = value.get(part) if isinstance(part, str) and hasattr(value, "get") else None
+    if isinstance(value, str):
+        return value
+    parts = [value.get(name) for name in _NUMBER] if hasattr(value, "get") else []
+    if not parts or not all(isinstance(one, str) and one for one in parts):
+        return None
+    birth, sex, serial = parts
+    return f"{birth.replace('-', '')[2:]}-{sex}{serial}"

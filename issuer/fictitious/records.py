@@ -9,7 +9,9 @@ from issuer.fictitious import family_records, other_records, resident_records
 from issuer.fictitious.households import KINDS
 from issuer.fictitious.people import Person, Subject
 from issuer.fictitious.register import Register, Row
+from issuer.records import claim_text
 from vcred.catalog.age import kst_date
+from vcred.claims import ClaimPath
 from vcred.errors import RecordError
 
 if TYPE_CHECKING:
@@ -68,6 +70,15 @@ class TownRecords:
             if person is None:
                 raise RecordError("nothing of this kind can be certified")
             return record(register, person, day)
+
+    def identify(self, code: str, claims: Mapping[str, Any]) -> str | None:  # noqa: ARG002 - every card has the number
+        """The key of whoever has the resident number that a card shows; ``None`` for nobody of the town."""
+        number = claim_text(claims, ClaimPath(("rrn",)))
+        if number is None:
+            return None
+        with Register(self._path) as register:
+            row = register.row("SELECT id FROM person WHERE rrn = ? AND died_on IS NULL", number)
+        return None if row is None else str(row["id"])
 
     def find(self, kind: str | None = None, minimum: int = 1) -> list[Subject]:
         """Everybody in households of ``kind`` (any without) with at least ``minimum`` members.

@@ -41,16 +41,28 @@ class LoginRows(Database):
         self._db.execute("DELETE FROM logins WHERE expires_at <= ?", (at,))
         self._db.execute(
             "INSERT INTO logins VALUES (?, ?, ?, ?)",
-            (self._page_hash("login", state), self._page_hash("browser", browser), place, expires_at),
+            (self.login_hash(state), self.browser_hash(browser), place, expires_at),
         )
 
     def use_login(self, state: str, browser: str, *, at: int) -> str | None:
         """Where the login goes on, once, in the browser that began it."""
+        return self.use_login_of(self.login_hash(state), browser, at=at)
+
+    def use_login_of(self, login_hash: bytes, browser: str, *, at: int) -> str | None:
+        """The same for a login that is known by its hash."""
         row = self._db.execute(
             "DELETE FROM logins WHERE hash = ? AND browser_hash = ? AND expires_at > ? RETURNING place",
-            (self._page_hash("login", state), self._page_hash("browser", browser), at),
+            (login_hash, self.browser_hash(browser), at),
         ).fetchone()
         return None if row is None else str(row["place"])
+
+    def login_hash(self, state: str) -> bytes:
+        """How a login is known."""
+        return self._page_hash("login", state)
+
+    def browser_hash(self, browser: str) -> bytes:
+        """How the browser that began a login is known."""
+        return self._page_hash("browser", browser)
 
     def add_session(self, secret: str, row: SessionRow, *, at: int) -> None:
         """Somebody is logged in; sessions that have ended are forgotten."""

@@ -64,7 +64,8 @@ def _start(site: Site, visit: Visit) -> Response:
         settings = site.parts.settings.identity_provider
         label = None if settings is None else settings.names.get("ko" if visit.lang == "ko" else "en")
         kinds = [site.kinds[code] for code in wanted]
-        return site.render(visit, "login.html", ready=site.provider is not None, provider=label, kinds=kinds)
+        card, ready = site.showings is not None, site.provider is not None
+        return site.render(visit, "login.html", ready=ready, card=card, provider=label, kinds=kinds)
     if visit.authorization is not None:
         found = _offered(site, visit)
         if found is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from issuer.server.pages import Site
     from issuer.server.visits import Visit
 
-__all__ = ["add"]
+__all__ = ["add", "enter", "place_of"]
 
 _ASKED = ("redirect_uri", "state", "nonce", "code_challenge")
 
@@ -39,9 +39,7 @@ def _leave(site: Site, visit: Visit) -> Response:
     """To the identity provider. ``type`` says which certificate the visitor was about to choose."""
     if site.provider is None:
         raise LoginError("no identity provider is set up")
-    code = visit.request.query_params.get("type")
-    place = f"/apply/types/{code}" if code in site.kinds else "/apply"
-    state = secrets.token_urlsafe(24)
+    place, state = place_of(site, visit), secrets.token_urlsafe(24)
     browser = site.sessions.browser_of(visit.request) or secrets.token_urlsafe(24)
     there = site.provider.begin(site.sessions.login(state, browser), lang=visit.lang, at=visit.at)
     answer = RedirectResponse(there, status_code=303, headers={"Cache-Control": "no-store"})
@@ -49,8 +47,23 @@ def _leave(site: Site, visit: Visit) -> Response:
     return answer
 
 
+def place_of(site: Site, visit: Visit) -> str:
+    """The page that a login goes on with."""
+    code = visit.request.query_params.get("type")
+    return f"/apply/types/{code}" if code in site.kinds else "/apply"
+
+
+def enter(site: Site, visit: Visit, place: str, *, subject: str, name: str | None) -> Response:
+    """On to ``place`` with a new session, whatever session there was."""
+    onward = go(site.at(place))
+    if visit.who is not None:
+        site.sessions.end(onward, "applicant", visit.who)
+    site.sessions.begin(onward, "applicant", subject=subject, name=name, at=visit.at)
+    return onward
+
+
 def _return(site: Site, visit: Visit) -> Response:
-    """Back from the identity provider: a new session, whatever session there was."""
+    """Back from the identity provider."""
     answer = dict(visit.request.query_params)
     if site.provider is None or len(answer) != len(visit.request.query_params.multi_items()):
         raise LoginError("the provider's answer says something twice")
@@ -59,11 +72,7 @@ def _return(site: Site, visit: Visit) -> Response:
     if place is None or browser is None:
         raise LoginError("the login began in another browser, or took too long")
     who = site.provider.finish(site.sessions.login(state, browser), answer, at=visit.at)
-    onward = go(site.at(place))
-    if visit.who is not None:
-        site.sessions.end(onward, "applicant", visit.who)
-    site.sessions.begin(onward, "applicant", subject=who.subject, name=who.name, at=visit.at)
-    return onward
+    return enter(site, visit, place, subject=who.subject, name=who.name)
 
 
 def _logout(site: Site, visit: Visit) -> Response:

@@ -23,6 +23,7 @@ from issuer.server.development import DevelopmentProvider
 from issuer.server.forms import read_form
 from issuer.server.identity import IdentityProvider, LoginError
 from issuer.server.sessions import COOKIE
+from issuer.server.showings import Showings
 from issuer.server.visits import FORM_TOKEN, ForgedError, Sessions, Visit, go
 from vcred.catalog.age import KST
 from vcred.errors import CatalogError, NotFound, RecordError, SigningError, StoreError, TransportError, VcredError
@@ -68,6 +69,7 @@ class Site:
     kinds: dict[str, CertificateType]
     provider: Provider | None
     development: DevelopmentProvider | None
+    showings: Showings | None = None
 
     def at(self, place: str) -> str:
         """A place of ours as links have it."""
@@ -181,7 +183,7 @@ class Site:
 
 def add(app: FastAPI, parts: Parts) -> None:
     """Put the pages into ``app``. Raises ``SettingsError``."""
-    from issuer.server import apply_pages, login_pages, operator_pages  # noqa: PLC0415 - each needs Site
+    from issuer.server import apply_pages, id_pages, login_pages, operator_pages  # noqa: PLC0415 - each needs Site
 
     settings = parts.settings
     names = {lang: settings.names.get(lang) or parts.issuer.id for lang in ("ko", "en")}
@@ -202,12 +204,14 @@ def add(app: FastAPI, parts: Parts) -> None:
         kinds={code: parts.issuer.type_of(code) for code in parts.issuer.kinds()},
         provider=provider,
         development=development,
+        showings=None if parts.card_reader is None else Showings(parts, parts.card_reader),
     )
     app.state.site = site
     app.mount(f"{settings.path}/static/issuer", StaticFiles(directory=_FOLDER / "static"))
     app.mount(f"{settings.path}/static", StaticFiles(directory=Path(_kit.__file__).parent / "static"))
     site.page("GET", "/", lambda _: go(site.at("/apply")), of="applicant", needs_login=False)
     login_pages.add(site)
+    id_pages.add(site)
     apply_pages.add(site)
     operator_pages.add(site)
 

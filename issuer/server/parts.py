@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from issuer.server.nonces import Nonces
     from issuer.server.settings import IssuerServerSettings
     from issuer.server.store import ServiceStore
+    from vcred.identification import CardReader
     from vcred.outgoing import Http
     from vcred.serving import Metrics
 
@@ -42,6 +43,7 @@ class Parts:
     key_attesters: Attesters
     metrics: Metrics
     sources: Mapping[str, Any] = field(default_factory=dict)
+    card_reader: CardReader | None = None
 
     def url(self, path: str) -> str:
         """An address of ours, as clients know it."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, FilePath, SecretStr, model_validator
 
-from issuer.server.login_settings import IdentityProviderSettings
+from issuer.server.login_settings import IdentityProviderSettings, IdLoginSettings
 from vcred.serving.run import Tls
 from vcred.serving.settings import Settings
 
@@ -158,6 +158,8 @@ class IssuerServerSettings(Settings):
     """Networks (``10.1.0.0/16``) of the agency where the identity provider and an HTTP registry may be."""
     identity_provider: IdentityProviderSettings | None = None
     """Where applicants log in. With ``development`` and without one, they choose who they are."""
+    id_login: IdLoginSettings | None = None
+    """Applicants may also log in by showing an identity card from a wallet."""
     auto_approve: Text | None = None
     """Conformance runs: whoever asks is this subject of the registry, without a login."""
 

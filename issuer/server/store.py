@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from issuer.server._applications import ApplicationRows
 from issuer.server._grants import GrantRows
 from issuer.server._logins import LoginRows
+from issuer.server._showings import ShowingRows
 from issuer.server.tables import REVISIONS
 from issuer.status_store import LIST_SIZE
 from issuer.store import IssuerStore
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["ServiceStore"]
 
 
-class ServiceStore(ApplicationRows, GrantRows, LoginRows, IssuerStore):
-    """The one store of a service. Its topics are mixins: ``_grants``, ``_applications``, ``_logins``."""
+class ServiceStore(ApplicationRows, GrantRows, ShowingRows, LoginRows, IssuerStore):
+    """The one store of a service. Its topics are mixins: ``_grants``, ``_applications``, ``_logins``, ``_showings``."""
 
     def __init__(self, target: str | Path | None = None, *, list_size: int = LIST_SIZE) -> None:
         """``target`` as in ``Database``. Makes and migrates the tables. Raises ``StoreError``."""

@@ -5,7 +5,7 @@ Codes, tokens and nonces are here as keyed hashes only. Nothing is personal data
 
 from __future__ import annotations
 
-__all__ = ["PURPOSE", "REVISIONS", "SCHEMA"]
+__all__ = ["PURPOSE", "REVISIONS", "SCHEMA", "SHOWINGS"]
 
 _OAUTH = (
     # What was used and may not be used again before it expires: jti of proofs, nonces.
@@ -172,4 +172,37 @@ SCHEMA = (*_OAUTH, *_CREDENTIALS, *_LOGINS)
 PURPOSE = ("ALTER TABLE applications ADD COLUMN purpose TEXT",)
 """Revision 0003."""
 
-REVISIONS = (SCHEMA, PURPOSE)
+SHOWINGS = (
+    # A request to show an identity card, of a login under way (``logins``): one for a wallet on another device, one for
+    # a wallet on the same. Question and policy are known to who knows the handle (``sealed``: its private key), the
+    # short code to who has the address that the wallet was given. ``subject`` is the registry's key: it goes with the
+    # login, which goes after minutes.
+    """CREATE TABLE showings (
+        handle_hash BLOB PRIMARY KEY,
+        login_hash BLOB NOT NULL REFERENCES logins (hash) ON DELETE CASCADE,
+        device TEXT NOT NULL CHECK (device IN ('cross', 'same')),
+        lang TEXT NOT NULL,
+        opens_until INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('open', 'answered', 'declined', 'refused')),
+        request BLOB,
+        policy TEXT,
+        sealed BLOB,
+        ends_at INTEGER,
+        used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
+        failures INTEGER NOT NULL DEFAULT 0,
+        reasons TEXT,
+        secret_hash BLOB UNIQUE,
+        sealed_code BLOB,
+        code_hash BLOB,
+        tries INTEGER NOT NULL DEFAULT 0,
+        card TEXT,
+        subject TEXT,
+        name TEXT
+    ) STRICT""",
+    "CREATE INDEX showings_by_login ON showings (login_hash)",
+    # The latest time at which an answer was judged: a clock that goes back makes what has ended valid again.
+    "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), last_seen INTEGER NOT NULL) STRICT",
+)
+"""Revision 0004."""
+
+REVISIONS = (SCHEMA, PURPOSE, SHOWINGS)

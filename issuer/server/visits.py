@@ -22,7 +22,7 @@ from vcred.errors import VcredError
 from vcred.formats._wire import b64u_encode, epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from starlette.requests import Request
@@ -107,11 +107,27 @@ class Sessions:
         store.transact(lambda: store.end_session(session.secret))
         answer.delete_cookie(_COOKIES[kind], path=self._path, secure=self._secure, httponly=True, samesite="lax")
 
-    def begin_login(self, answer: Response, browser: str, state: str, place: str, *, at: datetime) -> None:
-        """Remember a login that this browser is sent away for."""
+    def begin_login(
+        self,
+        answer: Response,
+        browser: str,
+        state: str,
+        place: str,
+        *,
+        at: datetime,
+        seconds: int = _LOGIN,
+        within: Callable[[], object] | None = None,
+    ) -> None:
+        """Remember a login that this browser is sent away for. ``within`` is done in the same transaction."""
         store, now = self._parts.store, epoch(at)
-        store.transact(lambda: store.add_login(state, browser, place, expires_at=now + _LOGIN, at=now))
-        self._set(answer, _BROWSER, browser, seconds=_LOGIN)
+
+        def work() -> None:
+            store.add_login(state, browser, place, expires_at=now + seconds, at=now)
+            if within is not None:
+                within()
+
+        store.transact(work)
+        self._set(answer, _BROWSER, browser, seconds=seconds)
 
     def end_login(self, request: Request, state: str, *, at: datetime) -> str | None:
         """Where a login goes on, once and in the browser that began it."""

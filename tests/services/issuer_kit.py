@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from issuer.server.parts import Parts
+    from vcred.identification import CardReader
 
 AT = datetime(2026, 9, 26, 3, 17, 5, tzinfo=UTC)
 BASE = "https://issuer.example/garam"
@@ -96,7 +97,9 @@ class NoNetwork:
 class Service:
     """The application with its parts. ``again`` is another process on the same database."""
 
-    def __init__(self, target: str, folder: Path, clock: Clock, **settings: Any) -> None:
+    def __init__(
+        self, target: str, folder: Path, clock: Clock, *, card_reader: CardReader | None = None, **settings: Any
+    ) -> None:
         self.target, self.folder, self.clock = target, folder, clock
         self.address = "127.0.0.1"
         """Where requests seem to come from."""
@@ -107,11 +110,13 @@ class Service:
                 **settings,
             }
         )
-        self._given = settings
+        self._given = settings | {"card_reader": card_reader}
         self.store = ServiceStore(target)
         profile = IssuerProfile(id=ISSUER, signer=CITY.key, chain=(CITY.leaf,), copies=2)
         issuer = Issuer(profile, records=SampleRecords(CATALOG), catalog=CATALOG, store=self.store)
-        self.app = create_app(self.settings, issuer=issuer, store=self.store, http=NoNetwork(), clock=clock)
+        self.app = create_app(
+            self.settings, issuer=issuer, store=self.store, http=NoNetwork(), clock=clock, card_reader=card_reader
+        )
         self.parts: Parts = self.app.state.parts
 
     def again(self, **settings: Any) -> Service:

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.loopback
+BACK = (
+    "DROP TABLE showings",
+    "DROP TABLE clock",
+    "ALTER TABLE applications DROP COLUMN purpose",
+    "UPDATE alembic_version SET version_num = '0002'",
+)
 
 
 def test_an_application_of_before_stays_and_has_no_purpose(target: str, tmp_path: Path) -> None:  # noqa: F811 - as above
@@ -20,10 +26,7 @@ def test_an_application_of_before_stays_and_has_no_purpose(target: str, tmp_path
     kept = service.parts.applications.create(code=CODE, subject="key-17", variant=None, options={}, at=AT)
     service.close()
     with ServiceStore(target) as store, store.writing():
-        for statement in (
-            "ALTER TABLE applications DROP COLUMN purpose",
-            "UPDATE alembic_version SET version_num = '0002'",
-        ):
+        for statement in BACK:
             store._db.execute(statement)
     again = Service(target, tmp_path, Clock())
     try:

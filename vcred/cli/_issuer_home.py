@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from vcred.cli._files import make_folder, read, read_object, refuse_existing, write
-from vcred.errors import CatalogError, SigningError, StoreError
+from vcred.errors import CatalogError, SettingsError, SigningError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -258,6 +258,16 @@ def load_place(folder: Path, place: KeyPlace, password_file: Path | None, passwo
         # The password of a file is never tried as a PIN: three wrong ones lock a token.
         secret=lambda _: ask("키 장치의 PIN", "PIN of the key device"),
     )
+
+
+def check_alone(folder: Path) -> None:
+    """Several processes need keys in files: a session with a key device is one process's. Raises ``SettingsError``."""
+    known = settings(folder)
+    places = [known.signer] if known.status_signer is None else [known.signer, known.status_signer]
+    if not all(place.key.startswith("file:") for place in places):
+        raise SettingsError(
+            "workers: a key device is opened by one process: start one service for each, behind a proxy"
+        )
 
 
 def certificate_key(folder: Path, place: KeyPlace) -> PublicKey:

@@ -14,6 +14,7 @@ from vcred.cli._clock import now
 from vcred.cli._command import option
 from vcred.cli._errors import Failure
 from vcred.cli._files import read, write
+from vcred.cli._issuer_cards import card_reader, known_people, reader_identity
 from vcred.cli._issuer_group import PATH, command, with_password
 from vcred.cli._texts import detail_text
 from vcred.errors import MissingExtraError, RecordError, SettingsError, StoreError, TransportError
@@ -145,14 +146,23 @@ def _serve(run: Run, settings: IssuerServerSettings, password_file: Path | None)
     http = Outgoing(_reach(settings))
     _source(records, http)  # what is wrong with it is said before a password is asked for
     profile = home.profile_of(folder, password_file=password_file, password=password)
+    identity = None if settings.id_login is None else reader_identity(settings.id_login)
 
     def work(place: socket.socket | None) -> None:
         source = _source(records, http)
-        people = getattr(source, "find", None)
-        sources = {} if people is None else {"people": people}
+        reader = None
+        if settings.id_login is not None and identity is not None:
+            reader = card_reader(settings.id_login, identity, development=settings.development)
         with ServiceStore(target) as store:
-            issuer = Issuer(profile, records=source, catalog=Catalog.builtin(), store=store)
-            app = create_app(settings, issuer=issuer, store=store, http=http, clock=now, sources=sources)
+            app = create_app(
+                settings,
+                issuer=Issuer(profile, records=source, catalog=Catalog.builtin(), store=store),
+                store=store,
+                http=http,
+                clock=now,
+                sources=known_people(source),
+                card_reader=reader,
+            )
             if place is None:
                 _announce(run, settings, profile.types or frozenset(), records)
             # uvicorn ends in good order, then gives the signal to whoever had it before: that is us, and it is obeyed.
@@ -164,7 +174,7 @@ def _serve(run: Run, settings: IssuerServerSettings, password_file: Path | None)
         if settings.workers == 1:
             work(None)
         else:
-            _check_alone(folder)
+            home.check_alone(folder)
             ServiceStore(target).close()  # the tables are made once
             _announce(run, settings, profile.types or frozenset(), records)
             run_workers(work, workers=settings.workers, host=host, port=port)
@@ -173,16 +183,6 @@ def _serve(run: Run, settings: IssuerServerSettings, password_file: Path | None)
             run.text(f"{host}:{port}에서 들을 수 없습니다", f"cannot listen on {host}:{port}"), kind="settings"
         ) from None
     run.say("멈추었습니다", "stopped")
-
-
-def _check_alone(folder: Path) -> None:
-    """Several processes need keys in files: a session with a key device is one process's."""
-    known = home.settings(folder)
-    places = [known.signer] if known.status_signer is None else [known.signer, known.status_signer]
-    if not all(place.key.startswith("file:") for place in places):
-        raise SettingsError(
-            "workers: a key device is opened by one process: start one service for each, behind a proxy"
-        )
 
 
 def _reach(settings: IssuerServerSettings) -> Any:

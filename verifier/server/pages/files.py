@@ -14,8 +14,8 @@ __all__ = ["router"]
 router = APIRouter(include_in_schema=False)
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 _FILES: Final = {
-    "style.css": ("vcred.serving", "static"),
-    **dict.fromkeys(("verifier.css", "live.js", "browser.js", "print.js"), ("verifier.server.pages", "static")),
+    **dict.fromkeys(("style.css", "live.js"), ("vcred.serving", "static")),
+    **dict.fromkeys(("verifier.css", "browser.js", "print.js"), ("verifier.server.pages", "static")),
 }
 
 
