@@ -27,7 +27,8 @@ from vcred.testing import SampleRecords
 from vcred.trust import Purpose, TrustBundle, build_reader, build_root
 from vcred.trust.publish import PackBuilder, new_root, single_key
 from verifier import ReaderIdentity, Verifier
-from verifier.policy import preset_ids
+from verifier.guest import GuestVerifier
+from verifier.policy import VerificationPolicy, preset_ids
 from verifier.server.app import create_app as create_verifier
 from verifier.server.parts import load_policies
 from verifier.server.settings import VerifierServerSettings
@@ -66,9 +67,13 @@ class Town:
         path: str = "/garam",
         catalog: Catalog | None = None,
         verifier: Mapping[str, Any] | None = None,
+        id_login: bool = False,
         **issuer_settings: Any,
     ) -> None:
-        """``verifier`` are settings of the bank's service, ``issuer_settings`` of the agency's, beside the usual."""
+        """``verifier`` are settings of the bank's service, ``issuer_settings`` of the agency's, beside the usual.
+
+        With ``id_login`` applicants log in with an identity card, and by nothing else.
+        """
         self.folder, self.clock = folder, clock
         self._open = ExitStack()
         self.catalog = Catalog.builtin() if catalog is None else catalog
@@ -86,7 +91,8 @@ class Town:
         self._root_file = new_root(
             version=1, roles=single_key(self._tuf.public_key), signers=[self._tuf], expires=start + LONG
         )
-        self._reader()
+        self.reader_root, self.reader = self._reader(BANK_NAME)
+        self.hall = self._reader(CITY_NAME)[1] if id_login else None
         self._version = 0
         self._following: list[Any] = []
         self.others: dict[str, Authority] = {}
@@ -95,6 +101,7 @@ class Town:
         """Entries of authorities of another profile: the next ``publish`` lists them, too."""
         self._issuer(database("issuer"), formats, issuer_settings)
         self.trust = self.publish()
+        self._issuer_service()
         self._verifier(database("verifier"), dict(verifier or {}))
 
     def __enter__(self) -> Self:
@@ -142,6 +149,9 @@ class Town:
         for entry in self.foreign:
             pack.add_authority(name=OTHER_NAME, signers=[], status_uris=[], test=True, **span, **entry)
         pack.add_reader(certificate=self.reader.chain[0], name=BANK_NAME, policies=list(preset_ids()), test=True)
+        if self.hall is not None:
+            pack.add_reader(certificate=self.hall.chain[0], name=CITY_NAME, policies=["city.login"], test=True)
+            pack.add_policy("city.login", VerificationPolicy.preset("city.login").source)
         pack.add_types(self.catalog.texts())
         for token in self.issuer.status_tokens(at=at).values():
             pack.add_status(token)
@@ -223,15 +233,31 @@ class Town:
             {
                 "base_url": self.issuer_url,
                 "development": True,
-                "auto_approve": "sample",
+                **self._login(),
                 "wallet_attesters": [{"certificates": attester}],
                 "key_attesters": [{"certificates": attester}],
                 "admin_tokens": {"town": ADMIN},
                 **settings,
             }
         )
+
+    def _login(self) -> dict[str, Any]:
+        if self.hall is None:
+            return {"auto_approve": "sample"}
+        return {"id_login": {"verifier": self.folder, "subject": "rrn"}}
+
+    def _issuer_service(self) -> None:
+        reader = None
+        if self.hall is not None:
+            policy = VerificationPolicy.preset("city.login")
+            reader = GuestVerifier(lambda: self.trust, self.hall, policy, production=False, plain_http=True)
         self.issuer_app = create_issuer(
-            self.settings, issuer=self.issuer, store=self.store, http=self.http, clock=self.clock
+            self.settings,
+            issuer=self.issuer,
+            store=self.store,
+            http=self.http,
+            clock=self.clock,
+            card_reader=reader,
         )
 
     def _verifier(self, database: str, settings: dict[str, Any]) -> None:
@@ -260,17 +286,16 @@ class Town:
             clock=self.clock,
         )
 
-    def _reader(self) -> None:
+    def _reader(self, name: Mapping[str, str]) -> tuple[bytes, ReaderIdentity]:
         root_key, key = SoftwareSigner.generate(), SoftwareSigner.generate()
-        root = build_root(root_key, name=BANK_NAME, not_before=self._founded, not_after=self._founded + LONG)
+        root = build_root(root_key, name=name, not_before=self._founded, not_after=self._founded + LONG)
         leaf = build_reader(
             key.public_key,
             identifier=HOST,
-            name=BANK_NAME,
+            name=name,
             issuer=root,
             issuer_signer=root_key,
             not_before=self._founded,
             not_after=self._founded + LONG,
         )
-        self.reader_root = root
-        self.reader = ReaderIdentity((leaf,), key)
+        return root, ReaderIdentity((leaf,), key)
