@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -10,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.browser.test_apply import CHECKS
-from tests.services.town import Town
+from tests.services.kit import listening
+from tests.services.town import CLIENT, Town
 from vcred.cli._root import root
 from vcred.cli._trust import keep
 from vcred.qr import read_image
@@ -19,7 +23,7 @@ from wallet._crypto import Argon2Cost
 
 pytestmark = pytest.mark.loopback
 CARD, CODE = "id.resident_mobile", "resident.household"
-PIN = "482917"
+SUBJECT, PIN = "800515-1990120", "482917"
 CHEAP = Argon2Cost(memory_kib=8, passes=1, lanes=1)
 ADDRESS = re.compile(r"https://\S+/(?:id/carry|apply/shown)\S+")
 
@@ -28,8 +32,7 @@ ADDRESS = re.compile(r"https://\S+/(?:id/carry|apply/shown)\S+")
 def city(tmp_path_factory):
     folder = tmp_path_factory.mktemp("city")
     now = lambda: datetime.now(UTC)  # noqa: E731 - a clock
-    more = {"id_login": True, "anonymous_pre_authorized": True, "require_dpop": False}
-    with Town(folder, clock=now, database=lambda name: f"sqlite:///{folder / name}.db", **more) as made:
+    with Town(folder, clock=now, database=lambda name: f"sqlite:///{folder / name}.db", id_login=True) as made:
         yield made
 
 
@@ -41,6 +44,9 @@ class CommandLine:
         (folder / "pin").write_text(f"{PIN}\n")
         (folder / "kr.trust").write_bytes(city.bundle)
         (folder / "root.json").write_bytes(city.root_file)
+        leaf = base64.b64encode(city.attester.leaf).decode()
+        pem = f"-----BEGIN CERTIFICATE-----\n{leaf}\n-----END CERTIFICATE-----\n".encode()
+        (folder / "attester.pem").write_bytes(city.attester.key.to_pem(password=None) + pem)
         (folder / "me").mkdir()
         keep(folder / "kr.trust", folder / "root.json", folder / "me")
         with closing(FileStore(folder / "me" / "wallet.db", pin=PIN, cost=CHEAP)):
@@ -49,18 +55,16 @@ class CommandLine:
         self("receive", made["uri"], "--yes", "--tx-code", made["tx_code"])
         city.publish()
 
+    def line(self, *arguments):
+        """The words of a command, and whose attested wallet it is where that is asked."""
+        where = ["--wallet", self.folder / "me", "--pin-file", self.folder / "pin"]
+        attester = ["--attester", self.folder / "attester.pem", "--client-id", CLIENT]
+        more = [*where, "--development", "--ca-file", self.city.tls.file, *(attester if "receive" in arguments else ())]
+        return [*map(str, ["wallet", *arguments, *more])]
+
     def __call__(self, *arguments):
-        line = [
-            "wallet",
-            *arguments,
-            "--wallet",
-            self.folder / "me",
-            "--pin-file",
-            self.folder / "pin",
-            "--development",
-        ]
         runner = CliRunner(env={"LC_ALL": "", "LC_MESSAGES": "", "LANG": "en_US.UTF-8", "COLUMNS": "200"})
-        result = runner.invoke(root, [*map(str, line), "--ca-file", str(self.city.tls.file)])
+        result = runner.invoke(root, self.line(*arguments))
         assert result.exit_code == 0, (result.output, result.exception)
         return result.output
 
@@ -144,6 +148,32 @@ def test_on_the_same_device_without_a_script(city, wallet, visitor):
     assert other.inner_text("h1") == "You are not logged in", "another browser began nothing"
     page.goto(onward)
     assert page.inner_text("h1") == "Which certificate do you need?"
+
+
+def test_a_wallet_that_waits_for_a_login_shows_the_card_for_it(city, wallet, visitor):
+    """``wallet receive`` is at the login, and ``wallet present`` opens the same wallet meanwhile."""
+    made = city.offer("resident.personal", "dc+sd-jwt", grant="authorization_code", subject=SUBJECT)
+    sock, port = listening()
+    sock.close()
+    callback = f"http://127.0.0.1:{port}/callback"
+    command = [*wallet.line("receive", made["uri"], "--yes"), "--redirect-uri", callback, "--lang", "en"]
+    page = visitor()
+    with subprocess.Popen(
+        [sys.executable, "-m", "vcred", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as waiting:
+        try:
+            page.goto(next(one.strip() for one in waiting.stderr if one.startswith("https://")))
+            with page.expect_navigation():
+                page.click("#show-card")
+            page.goto(wallet.show(page.get_attribute("#deep-link", "href")))
+            assert page.inner_text("h1") == "신청한 증명서를 지갑으로 보냅니다"
+            with page.expect_navigation(url=f"{callback}**"):
+                page.click("form[action$=continue] button")
+            received, problems = waiting.communicate(timeout=60)
+        finally:
+            waiting.kill()
+    assert waiting.returncode == 0, problems
+    assert "Abstract of Resident Registration" in received
 
 
 @pytest.mark.parametrize("lang", ["ko-KR", "en-US"])

@@ -77,7 +77,7 @@ def test_a_wallet_that_began_gets_its_code_after_a_login_by_card(hall):
     wallet, visitor = Wallet(hall.service), Browser(hall.service)
     request_uri = wallet.par().json()["request_uri"]
     visitor.get(f"/authorize?client_id={wallet.client_id}&request_uri={request_uri}")
-    assert f"/apply/login/id?type={CODE}" in visitor.answer.text
+    assert 'href="/garam/apply/login/id"' in visitor.answer.text
     waiting = hall.begin(visitor)
     waiting.browser.send("GET", hall.show(waiting.links()[1]).json()["redirect_uri"])
     visitor.get("/apply")

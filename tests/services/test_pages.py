@@ -150,7 +150,8 @@ def test_an_offer_with_login_is_its_subjects_alone(browser, service):
     for subject, status in (("key-18", 409), ("key-17", 200)):
         wallet, visitor = Wallet(service), Browser(service)
         request_uri = wallet.par(issuer_state=state).json()["request_uri"]
-        visitor.get(f"/authorize?client_id={wallet.client_id}&request_uri={request_uri}")
+        page = visitor.get(f"/authorize?client_id={wallet.client_id}&request_uri={request_uri}")
+        assert 'href="/garam/apply/login"' in page.text, "on to what was applied for, and not to a form for it"
         assert visitor.login(subject).status_code == status
     back = visitor.submit("/apply/continue", follow=False)
     code = parameters(back.headers["location"])["code"]

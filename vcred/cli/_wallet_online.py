@@ -134,7 +134,7 @@ def receive_online(run: Run, door: Door, line: Line, link: str, *, yes: bool, tx
     from vcred.cli._wallet_failures import nothing_to_take
     from wallet.client import OfferPreview
 
-    with line.online(run, door) as online:
+    with line.online(run, door, driven=True) as online:
         step: Any = online.look(link)
         while isinstance(step, OfferPreview):
             _agree(run, f"{step.host}에 연결할까요?", f"Connect to {step.host}?", yes=yes)
@@ -149,6 +149,11 @@ def receive_online(run: Run, door: Door, line: Line, link: str, *, yes: bool, tx
 
             tx_code = ask("거래 코드", "Transaction code")
         received = step.approve(tx_code=tx_code if step.tx_code is not None else None)
+    if received.login is not None:
+        # The wallet is shut while its holder logs in: the way in may be an identity card that is in it.
+        back = _log_in(run, received.login, line)
+        with line.online(run, door) as online:
+            received = online.returned(back)
     _report(run, received)
 
 
