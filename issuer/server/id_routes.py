@@ -72,7 +72,10 @@ def get_request_object(request: Request, handle: Handle) -> Response:
 )
 async def post_request_object(request: Request, handle: Handle) -> Response:
     """The same with the wallet's nonce in it."""
-    sent = RequestUriPost.parse(await _form(request))
+    try:
+        sent = RequestUriPost.parse(await _form(request))
+    except RefusedError as error:
+        raise _wrong(error) from None
     return await run_in_threadpool(_object, request, handle, sent.wallet_nonce)
 
 

@@ -162,6 +162,19 @@ def test_the_event_stream_says_what_the_page_shows(hall):
     assert Browser(hall.service).send("GET", f"{waiting.place}/events").status_code == 404
 
 
+def test_only_so_many_wait_for_events_at_once(hall, monkeypatch):
+    from issuer.server import id_pages
+
+    waiting = hall.begin()
+    hall.show(waiting.links()[0])
+    monkeypatch.setattr(id_pages, "_MOST", 0)
+    full = waiting.browser.send("GET", f"{waiting.place}/events")
+    assert (full.status_code, full.headers["retry-after"]) == (503, "5")
+    monkeypatch.setattr(id_pages, "_MOST", 1)
+    for _ in range(3):
+        assert waiting.browser.send("GET", f"{waiting.place}/events").status_code == 200, "each lets go of its place"
+
+
 def test_every_state_is_there_in_english(hall):
     visitor = Browser(hall.service, lang="en")
     assert "Show your ID from a wallet" in visitor.get("/apply").text

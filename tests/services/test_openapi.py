@@ -51,9 +51,11 @@ def patient(examples):
     )
 
 
-def failures_of(app, *, document, headers, examples):
-    """What is wrong, by operation: none is left out, and none hides another."""
+def failures_of(app, *, document, headers, examples, tag=None):
+    """What is wrong, by operation: none (with ``tag``) is left out, and none hides another."""
     schema = schemathesis.openapi.from_asgi(document, app)
+    if tag is not None:
+        schema = schema.include(tag=tag)
     operations = [found.ok() for found in schema.get_all_operations()]
     assert operations
     wrong = {}
@@ -98,4 +100,12 @@ def test_the_issuer_keeps_to_its_document(town, token, examples):
 def test_the_verifier_keeps_to_its_document(town, key, examples):
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     found = failures_of(town.verifier_app, document="/openapi.json", headers=headers, examples=examples)
+    assert found == {}
+
+
+def test_the_issuer_keeps_to_its_document_where_cards_log_in(tmp_path):
+    now = lambda: datetime.now(UTC)  # noqa: E731 - a clock
+    with Town(tmp_path, clock=now, database=lambda name: f"sqlite:///{tmp_path / name}.db", id_login=True) as town:
+        document = "/garam/openapi.json"
+        found = failures_of(town.issuer_app, document=document, headers={}, examples=10, tag="login by card")
     assert found == {}
