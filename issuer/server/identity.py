@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from issuer.server.login_settings import IdentityProviderSettings
     from vcred.outgoing import Answer, Http
 
-__all__ = ["Identity", "IdentityProvider", "Login", "LoginError"]
+__all__ = ["ElsewhereError", "Identity", "IdentityProvider", "Login", "LoginError", "UnknownPersonError"]
 
 _MAX_BODY: Final = 256 * 1024
 _MAX_TOKEN: Final = 16_384
@@ -45,6 +45,20 @@ _CODE: Final = re.compile(r"[\x21-\x7e]{1,2048}")
 
 class LoginError(VcredError):
     """Who logs in is not believed, or was turned away. The text is for the log and holds nothing personal."""
+
+
+class ElsewhereError(LoginError):
+    """The login did not begin in this browser, or took too long."""
+
+    def __init__(self) -> None:
+        super().__init__("the login began in another browser, or took too long")
+
+
+class UnknownPersonError(LoginError):
+    """Who logs in is believed, and the registry knows nobody like that."""
+
+    def __init__(self) -> None:
+        super().__init__("the registry does not know who logged in")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +152,7 @@ class IdentityProvider:
         claims = self._checked(self._token(known, code, login.verifier), login.nonce, at)
         subject = claims.get(self._settings.subject) if self._lookup is None else self._lookup(claims)
         if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_SUBJECT:
-            raise LoginError("the registry does not know who logged in")
+            raise UnknownPersonError
         name = claims.get(self._settings.name)
         return Identity(subject=subject, name=name[:_MAX_NAME] if isinstance(name, str) else None)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse
 
 from issuer.server.development import CLIENT, chosen
-from issuer.server.identity import LoginError
+from issuer.server.identity import ElsewhereError, LoginError
 from issuer.server.visits import go
 from vcred.errors import NotFound
 
@@ -70,7 +70,7 @@ def _return(site: Site, visit: Visit) -> Response:
     state, browser = answer.get("state", ""), site.sessions.browser_of(visit.request)
     place = site.sessions.end_login(visit.request, state, at=visit.at)
     if place is None or browser is None:
-        raise LoginError("the login began in another browser, or took too long")
+        raise ElsewhereError
     who = site.provider.finish(site.sessions.login(state, browser), answer, at=visit.at)
     return enter(site, visit, place, subject=who.subject, name=who.name)
 

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from issuer.database import StateError
 from issuer.server.development import DevelopmentProvider
 from issuer.server.forms import read_form
-from issuer.server.identity import IdentityProvider, LoginError
+from issuer.server.identity import ElsewhereError, IdentityProvider, LoginError, UnknownPersonError
 from issuer.server.sessions import COOKIE
 from issuer.server.showings import Showings
 from issuer.server.visits import FORM_TOKEN, ForgedError, Sessions, Visit, go
@@ -45,6 +45,8 @@ _FOLDER: Final = Path(__file__).parent
 _SAID: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     # The first that fits: its status, and the texts error_<name> and error_<name>_next.
     (ForgedError, 403, "forged"),
+    (ElsewhereError, 403, "elsewhere"),
+    (UnknownPersonError, 403, "unknown"),
     (LoginError, 403, "login"),
     (NotFound, 404, "missing"),
     (CatalogError, 404, "missing"),

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from issuer.database import StateError
 from issuer.records import claim_text
-from issuer.server.identity import LoginError
+from issuer.server.identity import ElsewhereError, LoginError, UnknownPersonError
 from issuer.server.people import finder
 from vcred.claims import ClaimPath
 from vcred.errors import NotFound, RefusedError, VcredError
@@ -103,7 +103,7 @@ class Showings:
         """How a login stands, for the browser that began it. Raises ``LoginError`` for every other."""
         rows = [] if browser is None else self._store.showings_of(state, browser, at=epoch(at))
         if browser is None or not rows:
-            raise LoginError("the login began in another browser, or took too long")
+            raise ElsewhereError
         lives = {row.device: self._live(row, epoch(at)) for row in rows}
         live = min(lives.values(), key=_ORDER.index)
         waiting = [device for device, one in lives.items() if one in _WAITING] if live in _WAITING else []
@@ -230,9 +230,9 @@ class Showings:
 
         place = store.transact(work)
         if place is None:
-            raise LoginError("the login began in another browser, or took too long")
+            raise ElsewhereError
         if row.subject is None:
-            raise LoginError("the registry does not know who showed a card")
+            raise UnknownPersonError
         return Landed(place=place, subject=row.subject, name=row.name)
 
     def _live(self, row: ShowingRow, now: int) -> Live:

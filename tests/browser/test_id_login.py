@@ -145,7 +145,7 @@ def test_on_the_same_device_without_a_script(city, wallet, visitor):
     page.reload()
     assert "Go on in the window that it opened" in page.inner_text("[role=status]")
     other.goto(onward)
-    assert other.inner_text("h1") == "You are not logged in", "another browser began nothing"
+    assert other.inner_text("h1") == "This login did not begin in this browser"
     page.goto(onward)
     assert page.inner_text("h1") == "Which certificate do you need?"
 

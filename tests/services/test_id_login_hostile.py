@@ -72,7 +72,8 @@ def test_vp_09_the_way_back_of_the_same_device_is_for_the_browser_that_began(hal
     attacker = hall.begin()
     onward = hall.show(attacker.links()[1]).json()["redirect_uri"]
     victim = Browser(hall.service)
-    assert victim.send("GET", onward).status_code == 403
+    page = victim.send("GET", onward)
+    assert (page.status_code, heading(page)) == (403, "이 브라우저에서 시작한 로그인이 아닙니다")
     busy = hall.begin()
     assert busy.browser.send("GET", onward).status_code == 403
     assert (busy.who, attacker.who) == (None, None)
@@ -298,7 +299,8 @@ def test_somebody_whom_the_registry_does_not_know_is_told_so_alone(tmp_path, wor
         answer = hall.show(waiting.links()[0])
         assert answer.status_code == 200, "the wallet is not told who is in the registry"
         assert "확인번호" in waiting.look().text, "nor whoever only forwarded the code"
-        assert waiting.bring(hall.carried(answer)).status_code == 403
+        refused = waiting.bring(hall.carried(answer))
+        assert (refused.status_code, heading(refused)) == (403, "등록부에서 찾을 수 없습니다")
         assert waiting.who is None
 
 
