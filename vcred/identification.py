@@ -86,6 +86,9 @@ class CardReader(Protocol):
     def cards(self, lang: str) -> tuple[str, ...]:
         """What the documents are called that will do."""
 
+    def problem(self, *, at: datetime) -> str | None:
+        """Why nobody can be known by a card now, in a few English words for an operator; ``None`` if nothing is."""
+
     def ask(self, *, response_uri: str, lang: str, at: datetime) -> Question:
         """A new question, answered by ``direct_post.jwt``. Raises ``RefusedError``, ``SigningError``."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vcred.errors import PolicyError, RefusedError
+from vcred.errors import PolicyError, RefusedError, TrustError
 from vcred.identification import Question, Reading, ReadingOutcome
 from vcred.oid4vp import ResponseMode, WalletError
 from vcred.policy import HolderBinding, lint
@@ -98,6 +98,18 @@ class GuestVerifier:
         """See ``CardReader``."""
         catalog = self._trust().catalog
         return tuple(catalog[one.code].name(lang) for slot in self._policy.slots for one in slot.any_of)
+
+    def problem(self, *, at: dt.datetime) -> str | None:
+        """See ``CardReader``: a trust list that has ended, or is older than the policy takes."""
+        try:
+            found = self._bundle()
+            found.require_current(at)
+        except (RefusedError, TrustError) as error:
+            return f"the trust list cannot be used: {error}"
+        hours = int(self._policy.trust.max_age.total_seconds()) // 3600
+        if found.age(at) > self._policy.trust.max_age:
+            return f"the trust list is older than the {hours} hours that {self._policy.id} takes"
+        return None
 
     def ask(self, *, response_uri: str, lang: str, at: dt.datetime) -> Question:
         """See ``CardReader``. Raises ``RefusedError`` for rule 3, ``SigningError``."""

@@ -71,9 +71,16 @@ def _start(site: Site, visit: Visit) -> Response:
         algorithm=signer.alg,
         ends=_ends(site),
         lists=parts.store.lists(),
-        findings=parts.issuer.lint(at=visit.at),
+        findings=[*parts.issuer.lint(at=visit.at), *_card_problems(site, visit)],
         reasons=REASONS,
     )
+
+
+def _card_problems(site: Site, visit: Visit) -> list[str]:
+    """Why nobody can log in with a card, if so."""
+    reader = site.parts.card_reader
+    problem = None if reader is None else reader.problem(at=visit.at)
+    return [] if problem is None else [f"login by card: {problem}"]
 
 
 def _login(site: Site, visit: Visit) -> Response:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from tests.services.browser_kit import Browser, heading
+from tests.services.browser_kit import TOKEN, Browser, heading
 from tests.services.card_kit import CARD, FORM, SUBJECT, Hall, sign, town
 from tests.services.issuer_kit import AT, BASE, CODE, target  # noqa: F401 - a fixture
 from vcred.errors import PolicyError, RefusedError, SettingsError
@@ -276,6 +276,20 @@ def test_st_a_status_that_is_too_old_logs_nobody_in(own):
     answer = own.post(request, build_answer(sign(own.world, request), request))
     assert told(answer) == (400, "access_denied", ["stale"])
     assert waiting.who is None
+
+
+def test_operators_are_told_when_nobody_can_log_in_with_a_card(tmp_path):
+    settings = {"admin_tokens": {"hong": TOKEN}}
+    with closing(Hall(f"sqlite:///{tmp_path}/issuer.db", tmp_path, town(CARD), **settings)) as hall:
+        assert "login by card" not in Browser(hall.service).operate().text
+        hall.forward(days=8)
+        assert "older than the 168 hours that city.login takes" in Browser(hall.service).operate().text
+        waiting = hall.begin()
+        request = hall.fetch(waiting.links()[1])
+        answer = hall.post(request, build_answer(sign(hall.world, request), request))
+        assert told(answer) == (400, "access_denied", ["stale"])
+        hall.forward(days=30)
+        assert "login by card: the trust list cannot be used" in Browser(hall.service).operate().text
 
 
 def test_a_card_that_was_reported_lost_logs_nobody_in(tmp_path):
