@@ -107,7 +107,8 @@ class Showings:
         lives = {row.device: self._live(row, epoch(at)) for row in rows}
         live = min(lives.values(), key=_ORDER.index)
         waiting = [device for device, one in lives.items() if one in _WAITING] if live in _WAITING else []
-        told = [row.reasons for row in rows if row.reasons and lives[row.device] in (live, *_WAITING)]
+        shown = _WAITING if live in _WAITING else (live,)
+        told = [row.reasons for row in rows if row.reasons and lives[row.device] in shown]
         return Stand(
             live=live,
             links={one: self.link(self._handle(state, browser, one)) for one in waiting},

@@ -355,11 +355,14 @@ def test_a_wallets_no_needs_the_state_of_the_request(one):
 
 
 def test_vp_15_an_ephemeral_key_counts_once(one):
-    request = one.fetch(one.begin().links()[0])
+    waiting = one.begin()
+    request = one.fetch(waiting.links()[0])
     body = build_answer(sign(one.world, request, by=SoftwareSigner.generate()), request)
     assert told(one.post(request, body)) == (400, "access_denied", ["kb_key"])
+    assert "맞지 않는 답이 왔습니다" in waiting.look().text
     assert told(one.post(request, body)) == (400, "invalid_request", ["replay"])
     assert one.post(request, build_answer(one.present(request), request)).status_code == 200
+    assert "맞지 않는 답이 왔습니다" not in waiting.look().text
 
 
 def test_wf_forms_of_another_site_bring_no_code(one):
