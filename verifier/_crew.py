@@ -2,8 +2,10 @@
 
 Rules: a chunk is read from its source only when there is somebody to do it, so an endless source is no trouble; a
 worker has one chunk at a time, so when it dies everybody knows whose; each item of that chunk is then tried once more,
-alone, in a fresh worker, and an item whose worker dies again has no answer (``None``). Workers are started by spawn,
-know what they are given and nothing else, and end when their pipe does: also when this process is killed.
+alone, in a fresh worker, and an item whose worker dies again has no answer (``None``). A worker that has had a chunk
+for longer than one item may take is ended, so that what hangs is found, and slow items get their time alone. Workers
+are started by spawn, know what they are given and nothing else, and end when their pipe does: also when this process
+is killed.
 
 What goes through the pipes is pickled, and read with a list of the classes that may be in it.
 """
@@ -14,6 +16,7 @@ import io
 import multiprocessing
 import pickle
 import signal
+import threading
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -34,6 +37,9 @@ _AHEAD: Final = 4
 
 _PATIENCE: Final = 5.0
 """Seconds a worker has to end by itself, before it is ended."""
+
+_START: Final = 60.0
+"""Seconds more for a worker that has yet to read its trust bundle."""
 
 _CLASSES: Final = {
     "datetime": {"date", "datetime", "timedelta", "timezone"},
@@ -71,7 +77,7 @@ class _Reader(pickle.Unpickler):
 class _Worker:
     """One process, and the chunk it has: its number and its items."""
 
-    def __init__(self, start: Callable[[Connection, bytes], None], setup: bytes) -> None:
+    def __init__(self, start: Callable[[Connection, bytes], None], setup: bytes, seconds: float) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=start, args=(other, setup), daemon=True)
@@ -80,11 +86,14 @@ class _Worker:
         other.close()
         self.ready = False
         self.chunk: tuple[int, Sequence[object]] | None = None
+        self._seconds = seconds
+        self._late = self._timer(seconds + _START)
 
     def hear(self) -> bytes | None:
         """What it says next; ``None`` when it is dead. Raises ``WorkerError`` when it never came to work."""
         try:
             heard = self.pipe.recv_bytes()
+            self._late.cancel()
         except (EOFError, OSError):
             if not self.ready:
                 self.end()
@@ -98,36 +107,56 @@ class _Worker:
                 self.end()
                 raise WorkerError(f"a worker process could not start: {heard.decode('utf-8', 'replace')}")
             self.ready = True
+            if self.chunk is not None:  # it lay there, and is begun now
+                self._late = self._timer(self._seconds)
         return heard
 
     def tell(self, number: int, items: Sequence[object]) -> None:
         """Give it a chunk. Whether it lives to do it, ``hear`` says."""
         self.chunk = (number, items)
+        if self.ready:
+            self._late = self._timer(self._seconds)
         with suppress(OSError):
             self.pipe.send_bytes(dumps(items))
 
     def end(self) -> None:
         """End it: it notices that its pipe is closed, or is made to."""
+        self._late.cancel()
         self.pipe.close()
         self.process.join(_PATIENCE)
         if self.process.exitcode is None:
             self.process.kill()
             self.process.join()
 
+    def _timer(self, seconds: float) -> threading.Timer:
+        """End it in so many seconds, unless it has said something that nobody has listened to yet."""
+
+        def end() -> None:
+            with suppress(OSError, ValueError):
+                if not self.pipe.poll():
+                    self.process.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        return timer
+
 
 class Crew:
     """``count`` workers that run ``start(pipe, setup)``. Close it, or use it in ``with``."""
 
-    def __init__(self, count: int, start: Callable[[Connection, bytes], None], setup: bytes) -> None:
-        """Start them. Raises ``WorkerError``, here or later, when they cannot work."""
-        self._start, self._setup = start, setup
+    def __init__(self, count: int, start: Callable[[Connection, bytes], None], setup: bytes, *, seconds: float) -> None:
+        """Start them; each may take ``seconds`` for an item. Raises ``WorkerError``, here or later, when they cannot
+        work.
+        """
+        self._start, self._setup, self._seconds = start, setup, seconds
         self._chunks: Iterator[Sequence[object]] | None = None
         self._next, self._turn = 0, 0
         self._done: dict[int, list[Any]] = {}
         self._workers: list[_Worker] = []
         try:
             for _ in range(count):
-                self._workers.append(_Worker(start, setup))
+                self._workers.append(_Worker(start, setup, seconds))
         except BaseException:
             self.close()
             raise
@@ -217,7 +246,7 @@ class Crew:
         one = self._workers[place]
         if one.chunk is not None:
             one.end()
-            one = self._workers[place] = _Worker(self._start, self._setup)
+            one = self._workers[place] = _Worker(self._start, self._setup, self._seconds)
             one.hear()
         return one
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vcred.errors import RefusedError, VcredError
 from vcred.presentation import Presentation, PresentationRequest
+from vcred.qr.apart import PictureReader
 from vcred.qr.scan import Scan
 from verifier._crew import READY, dumps, loads
 from verifier._formats import readers
@@ -137,6 +138,7 @@ class _Bench:
         self._trust: TrustBundle = bundle
         self._formats = readers(bundle.catalog)
         self._same: dict[object, object] = {}
+        self._pictures = PictureReader(at_once=1)
 
     def do(self, job: AnswerJob | SheetJob) -> Judged | Refused | Failed:
         """Judge one. Whatever happens, it is about this one only."""
@@ -150,7 +152,9 @@ class _Bench:
             return Failed(detail=type(error).__name__)
 
     def _answer(self, job: AnswerJob) -> Judged:
-        answer = job.answer.answer() if isinstance(job.answer, Scan) else job.answer
+        answer = job.answer
+        if isinstance(answer, Scan):
+            answer = answer.answer(read=self._pictures.texts_of)
         requests = _Asking(Known(last_seen=job.last_seen, request=job.kept, first_use=None))
         found = judge(
             answer,
@@ -164,7 +168,7 @@ class _Bench:
         return self._parts(found, requests.use_up)
 
     def _sheet(self, job: SheetJob) -> Judged:
-        sheet = job.sheet.sheet() if isinstance(job.sheet, Scan) else job.sheet
+        sheet = job.sheet.sheet(read=self._pictures.texts_of) if isinstance(job.sheet, Scan) else job.sheet
         found = judge_paper(
             sheet,
             policy=policy_of(job.policy),

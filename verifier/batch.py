@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from vcred.errors import NotAcceptedError, RefusedError, WorkerError
 from vcred.formats._wire import epoch
 from vcred.presentation import Presentation
+from vcred.qr.apart import PictureReader
 from vcred.qr.scan import Scan
 from vcred.reasons import Outcome, Reason, ReasonCode
 from verifier._ledger import Ledger
@@ -41,6 +42,9 @@ __all__ = ["Checked", "Scan", "Sheet", "Submission", "verify_many"]
 _CHUNK: Final = 16
 """Answers that a worker is given at once. Handing one over costs the desk some 290 us of CPU with 4, 200 with 16 and
 150 with 64, and the first verdict comes the later the more there are."""
+
+SECONDS: Final = 30.0
+"""For one item: a picture that takes long, on a busy machine, has more than enough."""
 
 _CHUNK_BYTES: Final = 256 * 1024
 """Bytes of them, so that a few photographs are a chunk as well."""
@@ -119,6 +123,7 @@ def verify_many(
     root: bytes,
     at: dt.datetime,
     workers: int | None = None,
+    seconds: float = SECONDS,
 ) -> Generator[Checked, None, None]:
     """Decide about everything in ``pile``, in its order; each verdict when it is recorded, as it is asked for.
 
@@ -126,6 +131,9 @@ def verify_many(
     ``workers`` processes do it, one a core without a number; with 1 it is done here. The pile is read a few chunks
     ahead, so it may be endless; what was read ahead and never asked for is not used up and not recorded. Close what is
     returned (``contextlib.closing``), or come to its end: its workers end with it.
+
+    An item that a worker does not finish in ``seconds`` is undecided, and the others go on. Reading its pictures has a
+    limit of its own, with 1 worker too, where nothing else has one.
 
     Workers take a second or so to start. A script that starts them needs ``if __name__ == "__main__":``.
 
@@ -135,18 +143,18 @@ def verify_many(
     """
     epoch(at)
     count = _cores() if workers is None else workers
-    if count < 1:
-        raise ValueError("at least one worker")
+    if count < 1 or seconds <= 0:
+        raise ValueError("at least one worker, and some time")
     if sha256(pack).hexdigest() != verifier.trust.pack:
         raise ValueError("this is not the file of the verifier's trust bundle")
     desk = _Desk(verifier, at)
     if count == 1:
         return (desk.check(item) for item in pile)
-    return _spread(pile, desk, count, pack, root)
+    return _spread(pile, desk, count, pack, root, seconds=seconds)
 
 
 def _spread(
-    pile: Iterable[Submission | Sheet], desk: _Desk, count: int, pack: bytes, root: bytes
+    pile: Iterable[Submission | Sheet], desk: _Desk, count: int, pack: bytes, root: bytes, *, seconds: float
 ) -> Generator[Checked, None, None]:
     from verifier._crew import Crew  # noqa: PLC0415 - multiprocessing is loaded when it is wanted
     from verifier._worker import serve, setup_of  # noqa: PLC0415 - as above
@@ -159,7 +167,7 @@ def _spread(
             handed.append(chunk)
             yield [job for _, job in chunk if job is not None and not isinstance(job, Checked)]
 
-    with Crew(count, serve, setup) as crew:
+    with Crew(count, serve, setup, seconds=seconds) as crew:
         for said in crew.run(chunks()):
             answers = iter(said)
             for item, job in handed.popleft():
@@ -199,6 +207,7 @@ class _Desk:
         self._verifier = verifier
         self._requests = verifier._requests  # noqa: SLF001 - this is the other half of Verifier.verify
         self._at = at
+        self._pictures = PictureReader(at_once=1)
         self.trust = verifier.trust
 
     def check(self, item: Submission | Sheet) -> Checked:
@@ -206,13 +215,15 @@ class _Desk:
         at = item.at or self._at
         try:
             if isinstance(item, Sheet):
-                sheet = item.sheet.sheet() if isinstance(item.sheet, Scan) else item.sheet
+                sheet = item.sheet.sheet(read=self._pictures.texts_of) if isinstance(item.sheet, Scan) else item.sheet
                 result = self._verifier.verify_paper(
                     sheet, policy=item.policy, at=at, reference_date=item.reference_date
                 )
             else:
                 self._check_ours(item.request)
-                answer = item.answer.answer() if isinstance(item.answer, Scan) else item.answer
+                answer = item.answer
+                if isinstance(answer, Scan):
+                    answer = answer.answer(read=self._pictures.texts_of)
                 result = self._verifier.verify(answer, request=item.request, at=at)
         except RefusedError as error:
             return Checked(item=item, error=error)
@@ -259,7 +270,7 @@ class _Desk:
         if isinstance(said, Failed):
             return Checked(item=item, error=WorkerError(said.detail))
         if not isinstance(said, Judged):
-            return Checked(item=item, error=WorkerError("two workers ended over this one"))
+            return Checked(item=item, error=WorkerError("two workers ended over this one, or had no time left"))
         result = _result(item, said)
         if not _is_about(item, said, accepted=bool(result)):
             return Checked(item=item, error=WorkerError("a worker answered for another one"))

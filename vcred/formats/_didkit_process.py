@@ -1,24 +1,12 @@
-"""didkit at arm's length: a process of its own that answers within a time limit, or is ended.
-
-Whatever happens in there (a crash, a panic, an endless canonicalization) is seen here as one thing: no answer. That is
-not a "no": nobody knows what the answer would have been.
-"""
+"""didkit at arm's length: a process of its own that answers within a time limit, or is ended (``vcred._apart``)."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
-import weakref
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from vcred._apart import ApartProcess, NoAnswerError, NotThereError
 from vcred.errors import MissingExtraError
-
-if TYPE_CHECKING:
-    from typing import IO
 
 __all__ = ["TIME_LIMIT", "DidkitProcess", "NoAnswerError"]
 
@@ -26,120 +14,24 @@ TIME_LIMIT: Final = 10.0
 """Seconds for one call, with the start of the process if need be."""
 
 _WORKER = Path(__file__).with_name("_didkit_worker.py")
-_INHERITED = ("PATH", "HOME", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_HEAD = 5
-_MAX_ANSWER = 1 << 20
 
 
-class NoAnswerError(Exception):
-    """The process was lost, or took too long."""
-
-
-class DidkitProcess:
-    """Calls of didkit, one at a time. The process is started by the first, and again after it was lost.
-
-    ``sealed`` says, once it runs, whether it has given up the right to open files and sockets.
-    """
+class DidkitProcess(ApartProcess):
+    """Calls of didkit, one at a time. See ``ApartProcess``."""
 
     def __init__(self, *, seconds: float = TIME_LIMIT) -> None:
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-        self._end: weakref.finalize[..., DidkitProcess] | None = None
-        self._killed = False
-        self.sealed = False
+        super().__init__(seconds=seconds)
+
+    def worker(self) -> Path:
+        """See ``ApartProcess``."""
+        return _WORKER
 
     def call(self, name: str, *arguments: bytes) -> bytes | None:
         """What ``didkit.<name>(*arguments)`` returns; ``None`` when it raised.
 
         Raises ``NoAnswerError`` when it crashed or took too long, ``MissingExtraError`` where didkit is not installed.
         """
-        with self._lock:
-            lost = False
-            late = threading.Timer(self._seconds, self._kill)
-            late.daemon = True
-            late.start()
-            try:
-                return self._answer(name.encode("ascii"), *arguments)
-            except (OSError, ValueError):
-                lost = True
-                raise NoAnswerError("didkit crashed or took too long") from None
-            finally:
-                late.cancel()
-                late.join()
-                if lost or self._killed:
-                    self._stop()
-
-    def close(self) -> None:
-        """End the process, if there is one."""
-        with self._lock:
-            self._stop()
-
-    def _answer(self, *pieces: bytes) -> bytes | None:
-        process = self._running()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        framed = b"".join(len(piece).to_bytes(4, "big") + piece for piece in pieces)
-        process.stdin.write(len(pieces).to_bytes(4, "big") + framed)
-        process.stdin.flush()
-        kind, body = _read(process.stdout)
-        return body if kind == b"+" else None
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        """The process, started if need be. A fork of ours has a process of its own."""
-        if self._process is not None and self._owner == os.getpid() and self._process.poll() is None:
-            return self._process
-        if self._owner == os.getpid():
-            self._stop()
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-            # Isolated from PYTHON* variables and from the folder of the file, which has a didkit.py of its own.
-            [sys.executable, "-E", "-P", str(_WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in _INHERITED if name in os.environ},
-        )
-        self._process, self._owner = process, os.getpid()
-        self._end = weakref.finalize(self, _end, process, self._owner)
-        assert process.stdout is not None
-        kind, body = _read(process.stdout)
-        if kind == b"!":
-            self._stop()
-            raise MissingExtraError("didkit")
-        self.sealed = body == b"limited"
-        return process
-
-    def _kill(self) -> None:
-        process = self._process
-        if process is not None:
-            self._killed = True
-            process.kill()
-
-    def _stop(self) -> None:
-        if self._end is not None and self._owner == os.getpid():
-            self._end()
-        self._process, self._end, self._killed = None, None, False
-
-
-def _read(source: IO[bytes]) -> tuple[bytes, bytes]:
-    """One answer. Raises ``ValueError`` when the process has nothing more to say."""
-    head = source.read(_HEAD)
-    length = int.from_bytes(head[1:], "big")
-    if len(head) < _HEAD or length > _MAX_ANSWER:
-        raise ValueError("no answer")
-    body = source.read(length)
-    if len(body) < length:
-        raise ValueError("no answer")
-    return head[:1], body
-
-
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    if owner != os.getpid():
-        return
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
+        try:
+            return self.ask(name.encode("ascii"), *arguments)
+        except NotThereError:
+            raise MissingExtraError("didkit") from None

@@ -14,12 +14,17 @@ from vcred.qr.reader import FRAME_PREFIX, decode, parse_text
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from vcred.qr.message import Message
 
-__all__ = ["Scan", "is_envelope", "texts_of"]
+    ReadTexts = Callable[[bytes, str], Sequence[str]]
 
-_PICTURES: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
-_PDF: Final = b"%PDF"
+__all__ = ["PDF", "PICTURES", "Scan", "is_envelope", "texts_of"]
+
+PICTURES: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM")
+PDF: Final = b"%PDF"
+"""How files begin that are decoded by native code."""
 _SHEET: Final = 1
 
 
@@ -33,11 +38,11 @@ def texts_of(raw: bytes, path: str) -> list[str]:
 
     Raises ``MalformedError``, under ``path``, when there is none, and what ``read_image`` and ``read_pdf`` raise.
     """
-    if raw.startswith((*_PICTURES, _PDF)):
+    if raw.startswith((*PICTURES, PDF)):
         from vcred.qr.read import read_image, read_pdf  # noqa: PLC0415 - imaging is loaded with the first picture
 
         try:
-            found = [text for page in read_pdf(raw) for text in page] if raw[:4] == _PDF else read_image(raw)
+            found = [text for page in read_pdf(raw) for text in page] if raw[:4] == PDF else read_image(raw)
         except MalformedError as error:
             raise MalformedError(error.code, path, error.detail) from error
     else:
@@ -55,11 +60,12 @@ class Scan:
     """The contents of the files that one document is in: pictures, PDF pages, texts of codes, an envelope.
 
     Reading them is work, and the files may be hostile: each method raises ``RefusedError`` for what it cannot read.
+    ``read`` is how the texts of the codes in a file are found; a service passes ``PictureReader.texts_of``.
     """
 
     files: tuple[bytes, ...] = field(repr=False)
 
-    def message(self) -> Message:
+    def message(self, *, read: ReadTexts | None = None) -> Message:
         """The one message in the files.
 
         Refused as ``decode`` does, and with ``limit`` when there is more than one message, because whoever put a pile
@@ -67,20 +73,21 @@ class Scan:
         """
         if len(self.files) == 1 and is_envelope(self.files[0]):
             return decode_message(self.files[0])
-        texts = [text for number, raw in enumerate(self.files) for text in texts_of(raw, f"file[{number}]")]
+        read = texts_of if read is None else read
+        texts = [text for number, raw in enumerate(self.files) for text in read(raw, f"file[{number}]")]
         if _count(texts) > 1:
             raise MalformedError(ReasonCode.LIMIT, "", "more than one message: each belongs into a file of its own")
         return decode(texts)
 
-    def answer(self) -> Message | tuple[bytes, ...]:
+    def answer(self, *, read: ReadTexts | None = None) -> Message | tuple[bytes, ...]:
         """The message; or the files themselves where there are no codes in them, because a wallet may send its
         presentations bare.
         """
-        return self.message() if any(map(_has_codes, self.files)) else self.files
+        return self.message(read=read) if any(map(_has_codes, self.files)) else self.files
 
-    def sheet(self) -> bytes:
+    def sheet(self, *, read: ReadTexts | None = None) -> bytes:
         """The paper document in the message."""
-        message = self.message()
+        message = self.message(read=read)
         sheet = message.body.get(_SHEET)
         if message.kind is not MessageKind.PAPER or set(message.body) != {_SHEET} or not isinstance(sheet, bytes):
             raise MalformedError(ReasonCode.FORMAT, "message", "this is not a paper document")
@@ -89,9 +96,7 @@ class Scan:
 
 def _has_codes(raw: bytes) -> bool:
     start = raw.lstrip()[: len(FRAME_PREFIX)]
-    return (
-        is_envelope(raw) or raw.startswith((*_PICTURES, _PDF)) or start[:1].isdigit() or start == FRAME_PREFIX.encode()
-    )
+    return is_envelope(raw) or raw.startswith((*PICTURES, PDF)) or start[:1].isdigit() or start == FRAME_PREFIX.encode()
 
 
 def _count(texts: list[str]) -> int:

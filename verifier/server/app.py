@@ -12,6 +12,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads it
 
 from vcred.errors import VcredError
 from vcred.formats._wire import epoch
+from vcred.qr.apart import PictureReader
 from vcred.serving import Limits, Metrics, build_app, problem
 from verifier.server.errors import AnswerRefusedError, CodeNeededError, StateError, WishError
 from verifier.server.figures import Figures
@@ -74,6 +75,7 @@ def create_app(
         standings=standings,
         transactions=Transactions(settings, standings=standings, store=store, recorder=recorder),
         webhooks=Webhooks(settings, store, http),
+        pictures=PictureReader(),
         http=http,
         clock=clock,
     )
@@ -135,6 +137,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        parts.pictures.close()
 
 
 async def _refused(request: Request, error: Exception) -> Response:

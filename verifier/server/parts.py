@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vcred.keys import Signer
     from vcred.outgoing import Http
     from vcred.policy import VerificationPolicy as AnyPolicy
+    from vcred.qr.apart import PictureReader
     from vcred.trust import TrustBundle
     from verifier.evidence import Entry
     from verifier.judge import Judgement
@@ -44,6 +45,8 @@ class Parts:
     transactions: Transactions
     webhooks: Webhooks
     standings: Standings
+    pictures: PictureReader
+    """Reads what strangers upload, at arm's length."""
     http: Http
     clock: Callable[[], datetime]
 

@@ -16,6 +16,7 @@ import time
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -308,7 +309,7 @@ def test_an_answer_that_kills_its_worker_twice_is_an_error_of_its_own(branch, de
 
 def test_a_crew_answers_in_order_and_gives_up_only_what_kills_twice():
     chunks = [[b"a", b"b"], [b"c", crew_workers.POISON, b"d"], [b"e"], [crew_workers.POISON], [b"f"]]
-    with Crew(2, crew_workers.echo, b"set") as crew:
+    with Crew(2, crew_workers.echo, b"set", seconds=60) as crew:
         first = set(crew.pids)
         told = list(crew.run(iter(chunks)))
         assert set(crew.pids) != first
@@ -317,9 +318,43 @@ def test_a_crew_answers_in_order_and_gives_up_only_what_kills_twice():
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
+def test_a_crew_ends_a_worker_that_hangs_and_does_the_rest():
+    chunks = [[b"a", crew_workers.TRAP, b"b"], [b"c"], [crew_workers.TRAP], [b"d"], [crew_workers.SLOW] * 3]
+    with Crew(2, crew_workers.echo, b"set", seconds=1.0) as crew:
+        told = list(crew.run(iter(chunks)))
+    expected = [[None if one == crew_workers.TRAP else (b"set", one) for one in chunk] for chunk in chunks]
+    assert told == expected, "what is slow together has time alone"
+    assert not multiprocessing.active_children()
+
+
+def test_a_crew_that_nobody_listens_to_is_not_ended():
+    with Crew(1, crew_workers.echo, b"set", seconds=0.5) as crew:
+        pids = crew.pids
+        answers = crew.run(iter([[b"a" * 1_000_000], [b"b" * 1_000_000]]))
+        assert len(next(answers)) == 1
+        crew.tend()
+        Event().wait(1.5)  # the answer to the second lies in the pipe, and part of it does not go in
+        assert next(answers) == [(b"set", b"b" * 1_000_000)]
+        assert crew.pids == pids
+
+
+@pytest.mark.slow
+def test_an_answer_over_which_workers_hang_is_undecided_and_the_others_are_judged(branch, desk, monkeypatch):
+    monkeypatch.setattr("verifier._worker.serve", crew_workers.serve_or_hang)
+    request, _ = answered(desk, branch.verifier)
+    items = pile(desk, branch.verifier, 8)
+    items[3] = Submission(answer=crew_workers.TRAP, request=request)
+    told = list(many(branch, items, seconds=2.0))
+    assert isinstance(told[3].error, WorkerError)
+    assert (told[3].outcome, told[3].result) == (Outcome.INDETERMINATE, None)
+    assert all(one.error is None for number, one in enumerate(told) if number != 3)
+    assert len(bodies(branch.archive)) == 7
+
+
 def test_workers_that_cannot_work_are_an_error_and_leave_nobody_behind():
     for start, words in ((crew_workers.stillborn, "no bundle"), (crew_workers.mumbling, "posix.system")):
-        with pytest.raises(WorkerError, match=words), Crew(1, start, b"") as crew:
+        with pytest.raises(WorkerError, match=words), Crew(1, start, b"", seconds=60) as crew:
             list(crew.run(iter([[1]])))
     assert not multiprocessing.active_children()
 

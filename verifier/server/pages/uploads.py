@@ -87,7 +87,7 @@ def take_answer(request: Request, clerk: SignedIn, form: Form) -> Response:
     if found.mode != OFFLINE or found.request is None or found.state != "open":
         raise StateError(found.state, "it takes no file")
     try:
-        answer = Scan(files=_files(form, "answer")).answer()
+        answer = Scan(files=_files(form, "answer")).answer(read=room.parts.pictures.texts_of)
     except RefusedError as error:
         return room.go(f"/desk/requests/{found.id}?{urlencode({'wrong': 'upload_wrong', 'why': error.code.value})}")
     verifier = room.parts.standings.newest().verifier
@@ -116,7 +116,7 @@ def check_paper(request: Request, clerk: SignedIn, form: Form) -> Response:
     day = str(form.get("reference_date") or "")
     try:
         date = dt.date.fromisoformat(day) if policy.needs_reference_date else None
-        sheet = Scan(files=_files(form, "sheet")).sheet()
+        sheet = Scan(files=_files(form, "sheet")).sheet(read=parts.pictures.texts_of)
     except RefusedError as error:
         return _paper(request, clerk, chosen, None, room.text(request, "upload_wrong", detail=error.code.value))
     except ValueError:
