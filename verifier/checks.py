@@ -266,7 +266,7 @@ def _type(session: Session, opened: Opened | None) -> CertificateType:
     kind = session.trust.catalog.by_vct(opened.vct)
     if kind is None:
         raise RefusedError(ReasonCode.VCT, "vct", "the trust bundle has no such certificate type")
-    # Paper is a way to carry a certificate: whether it will do is the policy's holder_binding.
+    # Paper is a way to carry a certificate: whether it will do is said by holder_binding, the type's and the policy's.
     if opened.format != PAPER_FORMAT and not may_be_in(kind, opened.format):
         raise RefusedError(ReasonCode.FORMAT_NOT_ACCEPTED, "", f"{kind.code} is not issued in this format")
     if session.policy.formats and opened.format not in (*session.policy.formats, PAPER_FORMAT):
@@ -375,12 +375,15 @@ def _holder(session: Session, ledger: Ledger, found: Examined, readable: tuple[t
 
 
 def _bearer(session: Session, opened: Opened | None) -> bool:
-    """Whether it is a document that anybody can carry, and the policy takes such documents."""
+    """Whether it is a document that anybody can carry, and both its type and the policy allow that."""
     assert opened is not None
     if opened.holder_key is not None:
         return False
     if session.policy.holder_binding is HolderBinding.REQUIRED:
         raise RefusedError(ReasonCode.HOLDER_BINDING, "cnf", "the document is bound to no key")
+    kind = session.trust.catalog.by_vct(opened.vct)
+    if kind is None or not kind.on_paper:
+        raise RefusedError(ReasonCode.HOLDER_BINDING, "cnf", "no policy takes one of this type that is bound to no key")
     return True
 
 

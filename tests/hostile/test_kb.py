@@ -9,13 +9,16 @@ import cbor2
 import pytest
 
 from tests.desk import AT, DAY, FORMATS, NOW, Desk, asked, codes, raw_jws, seconds
+from vcred.catalog import Catalog
+from vcred.errors import PolicyError
 from vcred.formats._cbor import decode, encode
 from vcred.formats._cose import assemble
 from vcred.formats._wire import b64u_encode
 from vcred.formats.base import IssuerKey
 from vcred.formats.paper import issue_paper
 from vcred.keys import SoftwareSigner
-from vcred.presentation import Presentation, Presented
+from vcred.policy import lint
+from vcred.presentation import Challenge, Presentation, Presented
 from vcred.reasons import Outcome
 from verifier import Assurance, CheckStatus, MaxAge, VerificationPolicy
 
@@ -305,6 +308,98 @@ def test_paper_is_accepted_as_what_it_is_where_the_policy_takes_it(desk, verifie
     sheet = paper(desk)
     changed = verifier.verify_paper(sheet[:-1] + bytes([sheet[-1] ^ 1]), policy=policy, at=AT)
     assert codes(changed) == {"signature"}
+
+
+ANY = """
+id = "office.any"
+name = { ko = "시험", en = "Test" }
+purpose = { ko = "시험", en = "Test" }
+asks = { ko = "시험", en = "Test" }
+holder_binding = "bearer_ok"
+[freshness]
+challenge = true
+[trust]
+max_age_hours = 720
+[status]
+required = true
+max_age_hours = 168
+[rrn]
+level = "full"
+legal_basis = { ko = "시험", en = "test" }
+[retention]
+days = 0
+text = { ko = "보관하지 않음", en = "Not kept" }
+"""
+SLOT = """
+[[certificates]]
+slot = "{slot}"
+name = {{ ko = "하나", en = "One" }}
+required = true
+[[certificates.any_of]]
+code = "{code}"
+claims = ["{claim}"]
+"""
+ON_PAPER = sorted(code for code in Catalog.builtin() if Catalog.builtin()[code].on_paper)
+CARDS = sorted(set(Catalog.builtin()) - set(ON_PAPER))
+
+
+def sheet_of(desk, code, **changes):
+    key = IssuerKey(public_key=desk.key.public_key, chain=(desk.signer,))
+    variant = next((one.id for one in desk.catalog[code].variants), None)
+    content = desk.content(code, holder_key=None, variant=variant, **changes)
+    return issue_paper(content, key, desk.key, desk.catalog.labels)
+
+
+def takes(desk, *wanted):
+    slots = "".join(
+        SLOT.format(slot=code.replace(".", "_"), code=code, claim=desk.catalog[code].claims[0].key) for code in wanted
+    )
+    return VerificationPolicy.load(ANY + slots)
+
+
+def test_what_exists_on_paper_is_every_certificate_and_no_identity_card():
+    assert CARDS == ["id.driver_mobile", "id.e_citizen", "id.foreigner_mobile", "id.resident_mobile"]
+    assert len(ON_PAPER) == 18
+
+
+@pytest.mark.parametrize("code", CARDS)
+def test_sc_17_paper_of_an_identity_card_is_refused_whatever_the_policy_takes(desk, verifier, code):
+    for policy in (takes(desk, code), takes(desk, code, CODE), takes(desk, CODE, code)):
+        result = verifier.verify_paper(sheet_of(desk, code), policy=policy, at=AT)
+        assert result.outcome is Outcome.REJECTED
+        assert "holder_binding" in codes(result)
+        assert not result.disclosed
+
+
+@pytest.mark.parametrize("code", CARDS)
+def test_sc_17_an_identity_card_without_a_holder_is_refused_as_an_answer(desk, verifier, code):
+    form = "dc+sd-jwt"
+    request = verifier.request(takes(desk, CODE, code), freshness=Challenge(), at=AT, formats=(form,))
+    bound = {one.id: one.holder_binding for one in request.query.credentials}
+    name = code.replace(".", "_")
+    assert bound == {CODE.replace(".", "_"): False, name: True}, "wallets are told that the card has to be bound"
+    for raw, sent_as in ((sheet_of(desk, code), "vcred-paper"), (desk.certificate(code, form), form)):
+        answer = Presentation(tokens={name: (Presented(format=sent_as, raw=raw),)})
+        result = verifier.verify(answer, request=request, at=AT)
+        assert not result
+        assert codes(result) & {"holder_binding", "kb_missing"}
+        assert name not in result.disclosed
+
+
+@pytest.mark.parametrize("code", ON_PAPER)
+def test_paper_of_every_certificate_that_exists_on_paper_is_read(desk, verifier, code):
+    result = verifier.verify_paper(sheet_of(desk, code), policy=takes(desk, code), at=AT)
+    assert "holder_binding" not in codes(result)
+    assert result.check("holder_binding", "paper").status is CheckStatus.PASSED
+
+
+def test_a_policy_for_bearers_of_cards_alone_is_a_mistake(desk, verifier):
+    policy = takes(desk, "id.resident_mobile", "id.driver_mobile")
+    (mistake,) = lint(policy, desk.catalog)
+    assert mistake.path == "holder_binding"
+    with pytest.raises(PolicyError):
+        verifier.request(policy, freshness=Challenge(), at=AT)
+    assert lint(takes(desk, "id.resident_mobile", CODE), desk.catalog) == []
 
 
 def test_a_bound_certificate_needs_its_holder_even_where_bearers_do(desk, form, verifier):

@@ -198,6 +198,14 @@ class CertificateType:
         """The part of the code before the dot."""
         return self.code.split(".", 1)[0]
 
+    @property
+    def on_paper(self) -> bool:
+        """Whether it exists as a document that anybody can carry: then a policy may take one that is bound to nobody.
+
+        An identity card does not: it says who stands there, and that only its holder can prove.
+        """
+        return self.holder_binding == "bearer_ok"
+
     def name(self, lang: str) -> str:
         """The certificate's name in ``ko`` or ``en``."""
         return self.names[lang]

@@ -78,7 +78,7 @@ def _slot_queries(
                 types=(frozenset(type_names(name, vct=kind.vct, doctype=kind.doctype)),),
                 claims=claims,
                 claim_sets=claim_sets,
-                holder_binding=policy.holder_binding is HolderBinding.REQUIRED,
+                holder_binding=policy.holder_binding is HolderBinding.REQUIRED or not kind.on_paper,
                 also=also,
                 multiple=slot.multiple,
             )

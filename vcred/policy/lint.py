@@ -9,7 +9,7 @@ from vcred.claims import ClaimPath
 from vcred.errors import PolicyError
 from vcred.formats.known import may_be_in
 from vcred.policy import rules as r
-from vcred.policy.model import RrnLevel
+from vcred.policy.model import HolderBinding, RrnLevel
 from vcred.policy.rrn import level_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def lint(policy: VerificationPolicy, catalog: Catalog) -> list[PolicyError]:
 
     Refuses a policy that asks for a resident number without a legal basis or beyond its level, that asks
     for what it forbids, or that names a type, claim, variant or option ``catalog`` does not have, and one
-    whose rules look at claims it does not ask for, or whose formats an alternative can never be in.
+    whose rules look at claims it does not ask for, whose formats an alternative can never be in, or that takes bearer
+    documents although none of its types exists as one.
     """
     return [PolicyError(policy.file, path, detail) for path, detail in _problems(policy, catalog)]
 
@@ -36,6 +37,9 @@ def lint(policy: VerificationPolicy, catalog: Catalog) -> list[PolicyError]:
 def _problems(policy: VerificationPolicy, catalog: Catalog) -> Iterator[tuple[str, str]]:
     if policy.rrn.level is RrnLevel.FULL and policy.rrn.legal_basis is None:
         yield "rrn.legal_basis", "a full resident number needs the law that allows asking for it"
+    kinds = [catalog[one.code] for slot in policy.slots for one in slot.any_of if one.code in catalog]
+    if policy.holder_binding is HolderBinding.BEARER_OK and kinds and not any(kind.on_paper for kind in kinds):
+        yield "holder_binding", "bearer_ok, but no type in it may be bound to nobody"
     for i, slot in enumerate(policy.slots):
         for j, wanted in enumerate(slot.any_of):
             where = f"certificates[{i}].any_of[{j}]"

@@ -405,9 +405,9 @@ def test_no_worker_is_given_a_key(branch, desk, monkeypatch):
     sent = []
 
     class Listening(Crew):
-        def __init__(self, count, start, setup):
+        def __init__(self, count, start, setup, **more):
             sent.append(setup)
-            super().__init__(count, start, setup)
+            super().__init__(count, start, setup, **more)
 
         def run(self, chunks):
             return super().run(sent.append(dumps(chunk)) or chunk for chunk in chunks)
