@@ -101,3 +101,25 @@ def picture(codes: Any) -> bytes:
     out = io.BytesIO()
     sheet.save(out, "PNG")
     return out.getvalue()
+
+
+def film(path: Path, codes: Any, *, size: tuple[int, int] = (800, 600), rate: int = 4, before: int = 2) -> Path:
+    """Codes one after another before a camera, as a file that Chromium takes for one; it begins again at its end.
+
+    At first, for ``before`` frames, there is nothing to be seen.
+    """
+    from PIL import Image
+
+    width, height = size
+    grey = bytes([128]) * (width * height // 2)
+    empty = Image.new("L", size, 90)
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n" % (width, height, rate))
+        for one in [None] * before + list(codes):
+            frame = empty.copy()
+            if one is not None:
+                code = Image.open(io.BytesIO(one.png(scale=5))).convert("L")
+                code.thumbnail((width - 20, height - 20))
+                frame.paste(code, ((width - code.width) // 2, (height - code.height) // 2))
+            file.write(b"FRAME\n" + frame.tobytes() + grey)
+    return path

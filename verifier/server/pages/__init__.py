@@ -15,7 +15,7 @@ __all__ = ["UPLOAD", "add", "upload_paths"]
 UPLOAD: Final = 12 * 1024 * 1024
 """Bytes of an upload: a few photos."""
 
-_ROUTERS: Final = ("files", "login", "desk", "requests", "uploads", "landing")
+_ROUTERS: Final = ("files", "login", "desk", "requests", "uploads", "scanning", "landing")
 
 
 def upload_paths(base: str) -> dict[str, int]:

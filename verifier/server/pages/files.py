@@ -15,7 +15,7 @@ router = APIRouter(include_in_schema=False)
 _TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 _FILES: Final = {
     **dict.fromkeys(("style.css", "live.js"), ("vcred.serving", "static")),
-    **dict.fromkeys(("verifier.css", "browser.js", "print.js"), ("verifier.server.pages", "static")),
+    **dict.fromkeys(("verifier.css", "browser.js", "print.js", "scan.js"), ("verifier.server.pages", "static")),
 }
 
 

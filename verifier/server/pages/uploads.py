@@ -17,6 +17,7 @@ from starlette.responses import Response  # noqa: TC002 - as above
 from vcred.errors import PolicyError, RefusedError
 from vcred.formats._wire import epoch
 from vcred.presentation import Challenge
+from vcred.reasons import Reason
 from vcred.serving import language_of
 from verifier.batch import Scan
 from verifier.online import read_request
@@ -118,7 +119,8 @@ def check_paper(request: Request, clerk: SignedIn, form: Form) -> Response:
         date = dt.date.fromisoformat(day) if policy.needs_reference_date else None
         sheet = Scan(files=_files(form, "sheet")).sheet(read=parts.pictures.texts_of)
     except RefusedError as error:
-        return _paper(request, clerk, chosen, None, room.text(request, "upload_wrong", detail=error.code.value))
+        why = Reason(error.code, "", "").message(lang)
+        return _paper(request, clerk, chosen, None, room.text(request, "upload_wrong", detail=why))
     except ValueError:
         return _paper(request, clerk, chosen, None, room.text(request, "new_wrong", detail="reference_date"))
     result = now.verifier.verify_paper(sheet, policy=policy, at=parts.clock(), reference_date=date)
