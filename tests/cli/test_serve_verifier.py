@@ -14,7 +14,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from http.client import HTTPConnection
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -167,6 +167,44 @@ def test_a_newer_trust_bundle_is_taken_up_while_it_runs(bank):
             time.sleep(0.1)
         assert "Trust list v2" in ask(place).body.decode()
         bundle.write_bytes(good)
+
+
+def test_several_workers_take_a_newer_bundle_and_count_together(bank):
+    with Service(bank.folder, "--development", "--workers", "2") as service:
+        base = f"http://localhost:{service.port}"
+
+        def figures():
+            lines = [one.rpartition(" ") for one in ask(f"{base}/metrics").body.decode().splitlines() if one[:1] != "#"]
+            return {name: float(value) for name, _, value in lines}
+
+        def wait_for(version):
+            until = time.monotonic() + 20
+            while figures().get("vcred_verifier_trust_version") != version and time.monotonic() < until:
+                time.sleep(0.1)
+            return figures()["vcred_verifier_trust_version"] == version
+
+        key = re.search(r"shown this once: (\S+)", service.out).group(1)
+        wish = {"policy": "bank.address-change", "device": "cross_device"}
+        made = [ask(f"{base}/api/requests", key=key, body=wish) for _ in range(8)]
+        assert {one.status for one in made} == {201}
+        for one in made:  # whoever made it, any of them answers for it
+            place = dict(parse_qsl(urlsplit(json.loads(one.body)["link"]).query))["request_uri"]
+            assert ask(place).status == 200
+        assert wait_for(1)
+        bank.publish("two.trust")
+        assert wait_for(2), "the version is the lowest of all workers"
+        assert figures()['vcred_verifier_requests_total{route="/api/requests",status="201"}'] == 8
+        bundle = bank.folder / "bank/kr.trust"
+        bundle.write_bytes((bank.folder / "one.trust").read_bytes())
+        until = time.monotonic() + 20
+        while not figures()["vcred_verifier_trust_refused"] and time.monotonic() < until:
+            time.sleep(0.1)
+        ready = json.loads(ask(f"{base}/readyz").body)
+        assert (ready["status"], "BundleRollback" in ready["warnings"]["trust"]) == ("ok", True)
+        assert wait_for(2)
+        assert service.stop() == 0
+    assert "stopped" in service.out
+    assert "Traceback" not in service.out
 
 
 def test_tls_and_the_policies_of_a_file_by_configuration(bank):

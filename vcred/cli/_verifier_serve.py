@@ -25,6 +25,8 @@ from vcred.cli._files import read, write
 from vcred.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
+    import socket
+
     from vcred.cli._command import Run
     from vcred.trust import TrustBundle
     from verifier.server.settings import VerifierServerSettings
@@ -50,6 +52,7 @@ _PATH: Final = click.Path(path_type=Path)
 @option("--tls-cert", type=_PATH)
 @option("--tls-key", type=_PATH)
 @option("--evidence", type=_PATH)
+@option("--workers", type=click.IntRange(1, 64))
 @option("--development", is_flag=True)
 @option("--password-file", type=_PATH)
 @_trust.trust_options
@@ -66,6 +69,7 @@ def command(
     tls_cert: Path | None,
     tls_key: Path | None,
     evidence: Path | None,
+    workers: int | None,
     development: bool,
     password_file: Path | None,
     trust: Path | None,
@@ -87,6 +91,7 @@ def command(
         "trust": trust,
         "root": root,
         "evidence": evidence,
+        "workers": workers,
         "base_url": base_url,
         "development": True if development else None,
         "tls": None if tls_cert is None else {"certificate": tls_cert, "key": tls_key},
@@ -155,6 +160,7 @@ def _serve(
 ) -> None:
     from vcred.cli._secrets import load_key
     from vcred.outgoing import Outgoing, Reach
+    from vcred.serving import run_workers
     from vcred.serving import serve as run_server
     from vcred.serving.settings import listen_at
     from verifier.server.app import create_app
@@ -162,34 +168,46 @@ def _serve(
     from verifier.server.store import VerifierStore
 
     host, port = listen_at(settings.listen)
-    _trust.load(settings.trust, settings.root, home)  # refuses what is older than what was seen here
+    bundle = _trust.load(settings.trust, settings.root, home)  # refuses what is older than what was seen here
     signer = load_key(home / KEY, password_file)
-    with ExitStack() as held:
-        key = load_storage_key(settings.storage_key)
-        store = held.enter_context(VerifierStore(settings.database.get_secret_value(), key=key))
-        verifier, trust, recorder = load_verifier(settings, store, signer)
-        if recorder is not None:
-            held.callback(recorder.close)
-        app = create_app(
-            settings,
-            verifier=verifier,
-            policies=load_policies(settings, trust.bundle),
-            store=store,
-            http=Outgoing(Reach.development() if settings.development else Reach()),
-            clock=now,
-            recorder=recorder,
-            trust=trust,
-        )
-        _announce(run, settings, trust.bundle, made)
-        # uvicorn ends in good order, then gives the signal to whoever had it before: us.
-        signal.signal(signal.SIGTERM, lambda *_: None)
-        try:
+    key = load_storage_key(settings.storage_key)
+
+    def work(place: socket.socket | None) -> None:
+        with ExitStack() as held:
+            store = held.enter_context(VerifierStore(settings.database.get_secret_value(), key=key))
+            verifier, trust, recorder = load_verifier(settings, store, signer)
+            if recorder is not None:
+                held.callback(recorder.close)
+            app = create_app(
+                settings,
+                verifier=verifier,
+                policies=load_policies(settings, trust.bundle),
+                store=store,
+                http=Outgoing(Reach.development() if settings.development else Reach()),
+                clock=now,
+                recorder=recorder,
+                trust=trust,
+            )
+            if place is None:
+                _announce(run, settings, trust.bundle, made)
+            # uvicorn ends in good order, then gives the signal to whoever had it before: us.
+            signal.signal(signal.SIGTERM, lambda *_: None)
             with suppress(KeyboardInterrupt):
-                run_server(app, host=host, port=port, tls=settings.tls, proxies=settings.proxies)
+                run_server(app, host=host, port=port, tls=settings.tls, proxies=settings.proxies, place=place)
+
+    taken = Failure(run.text(f"{host}:{port}에서 들을 수 없습니다", f"cannot listen on {host}:{port}"), kind="settings")
+    if settings.workers == 1:
+        try:
+            work(None)
         except SystemExit:
-            raise Failure(
-                run.text(f"{host}:{port}에서 들을 수 없습니다", f"cannot listen on {host}:{port}"), kind="settings"
-            ) from None
+            raise taken from None
+    else:
+        VerifierStore(settings.database.get_secret_value(), key=key).close()  # the tables are made once
+        _announce(run, settings, bundle, made)
+        try:
+            run_workers(work, workers=settings.workers, host=host, port=port)
+        except OSError:
+            raise taken from None
     run.say("멈추었습니다", "stopped")
 
 

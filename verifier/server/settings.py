@@ -56,6 +56,8 @@ class VerifierServerSettings(Settings):
     """Where the service is reached, with a path if it has one, and without a slash at the end."""
     listen: Text = "127.0.0.1:8444"
     tls: Tls | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that answer, on one address and one database."""
     proxies: tuple[Text, ...] = ()
     """Addresses of reverse proxies whose forwarding headers are believed."""
     development: bool = False
