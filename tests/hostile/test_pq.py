@@ -524,9 +524,9 @@ def honest(form):
 
 @cache
 def accepting():
-    from tests.flows.test_post_quantum import policy
+    from tests.flows.test_post_quantum import POLICIES
 
-    return policy("required")
+    return POLICIES["required"]
 
 
 @pytest.mark.property
