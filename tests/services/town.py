@@ -139,7 +139,7 @@ class Town:
                 purpose=Purpose.ISSUER,
                 anchors=[authority.root],
                 signers=[[authority.leaf]],
-                types=self._own_types(),
+                types=list(self.catalog),
                 status_uris=[],
                 valid_from=self._founded,
                 valid_until=self._founded + LONG,
