@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from vcred.errors import RefusedError, StoreError
 from vcred.formats._wire import epoch
+from vcred.formats.known import LEGACY_FORMATS
 from vcred.keys import SoftwareSigner
 from vcred.presentation import Presentation, Presented
 from vcred.reasons import ReasonCode
@@ -149,14 +150,15 @@ def _signed(
     assert copy.key is not None
     form, signer = formats[item.format], SoftwareSigner.from_der(copy.key)
     opened = form.open(copy.credentials[item.format])
-    if plan.online is not None:
+    if plan.online is not None and item.format not in LEGACY_FORMATS:
         prepared = _prepared(plan, plan.online, item, form, opened, now=now)
         return prepared.complete(signer.sign(prepared.signing_input))
+    audience = plan.asker.client_id if plan.online is None else plan.online.audience(plan.asker.client_id)
     return form.present(
         opened,
         item.paths,
         signer,
-        audience=plan.asker.client_id,
+        audience=audience,
         # docs/qr-profile.md: a one-way SD-CWT carries no cnonce; the nonce in the envelope makes drawings differ.
         nonce=None if plan.one_way and item.format == "sd-cwt" else nonce,
         issued_at=now,

@@ -85,10 +85,16 @@ class MetadataDesk:
 
     def _configuration(self, one: Configuration, lang: str | None) -> dict[str, Any]:
         kind = self._parts.issuer.type_of(one.code)
-        alg = self._parts.issuer.profile.signer.public_key.alg
+        key = self._parts.issuer.profile.signer.public_key
         found: dict[str, Any] = {"format": one.format, "scope": one.scope, **_type(kind, one.format)}
         binary = one.format in _BINARY
-        algorithms: Sequence[int | str] = _COSE.get(alg, ()) if binary else (alg,)
+        algorithms: Sequence[int | str] = _COSE.get(key.alg, ()) if binary else (key.alg,)
+        if one.format == "ldp_vc":
+            from vcred.formats.didkit import contexts_of  # noqa: PLC0415 - only who issues it
+
+            suite, contexts = contexts_of(key)
+            algorithms = (suite,)
+            found["credential_definition"] = {"@context": contexts, **found["credential_definition"]}
         if algorithms:
             found["credential_signing_alg_values_supported"] = list(algorithms)
         found["cryptographic_binding_methods_supported"] = ["cose_key" if binary else "jwk"]

@@ -11,6 +11,7 @@ from tests.services.issuer_kit import Clock
 from tests.services.town import API_KEY, FORMATS, Town
 from vcred.catalog import Catalog
 from vcred.errors import ConsentError
+from vcred.keys import SoftwareSigner
 from wallet.client import ServerError
 
 pytestmark = [pytest.mark.loopback, pytest.mark.slow]
@@ -138,6 +139,36 @@ def test_every_type_is_issued_and_presented_in(whole, form):
     shown = {(one["code"], one["format"]) for one in seen["result"]["certificates"]}
     assert shown == {(code, form) for code in held[form]}
     assert set(seen["result"]["claims"]) >= {slot_of(code) for code in held[form]}
+
+
+def test_whoever_chooses_it_issues_and_presents_linked_data(found_town, tmp_path):
+    """``ldp_vc`` shows everything, so it is for types that say so; its issuer is a ``did:key``."""
+    pytest.importorskip("didkit")
+    from vcred.formats.didkit import LdpVc
+
+    codes = [code for code in sorted(CATALOG) if "ldp_vc" in CATALOG[code].formats and not has_numbers(code)]
+    place = tmp_path / "linked.toml"
+    text = policy_text("linked", codes).replace("holder_binding", 'formats = ["ldp_vc"]\nholder_binding', 1)
+    place.write_text(text, encoding="utf-8")
+    town = found_town(
+        formats=("ldp_vc",),
+        bare=SoftwareSigner.generate(),
+        more_formats={"ldp_vc": LdpVc},
+        verifier={"policies": [place]},
+    )
+    online = town.online(copies=1)
+    for code in codes:
+        made = town.offer(code, "ldp_vc", variant=variant_of(code))
+        (held,) = town.receive(online, made).certificates
+        assert (held.code, held.formats) == (code, ("ldp_vc",))
+    town.publish()
+    made = town.ask_for("court.linked")
+    asked = online.fetch_request(online.look_request(made["link"]))
+    seen = verdict(town, made, asked.answer(asked.consent.approve()))
+    assert seen["outcome"] == "ACCEPTED", seen
+    assert {(one["code"], one["format"]) for one in seen["result"]["certificates"]} == {
+        (one, "ldp_vc") for one in codes
+    }
 
 
 @pytest.fixture

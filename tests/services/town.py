@@ -25,6 +25,8 @@ from vcred.catalog import Catalog
 from vcred.keys import SoftwareSigner
 from vcred.testing import SampleRecords
 from vcred.trust import Purpose, TrustBundle, build_reader, build_root
+from vcred.trust.bare import BareKey
+from vcred.trust.did import did_key
 from vcred.trust.publish import PackBuilder, new_root, single_key
 from verifier import ReaderIdentity, Verifier
 from verifier.guest import GuestVerifier
@@ -66,6 +68,8 @@ class Town:
         formats: Sequence[str] = FORMATS,
         path: str = "/garam",
         catalog: Catalog | None = None,
+        bare: SoftwareSigner | None = None,
+        more_formats: Mapping[str, Any] | None = None,
         verifier: Mapping[str, Any] | None = None,
         id_login: bool = False,
         **issuer_settings: Any,
@@ -75,6 +79,7 @@ class Town:
         With ``id_login`` applicants log in with an identity card, and by nothing else.
         """
         self.folder, self.clock = folder, clock
+        self.bare, self.more_formats = bare, more_formats or {}
         self._open = ExitStack()
         self.catalog = Catalog.builtin() if catalog is None else catalog
         self.tls = TestAuthority(folder)
@@ -121,11 +126,9 @@ class Town:
         at = self.clock()
         pack = PackBuilder(production=False, name={"ko": "시험 목록", "en": "Test list"})
         pack.add_authority(
-            id=self.issuer_url,
+            **self._signs(),
             name=CITY_NAME,
             purpose=Purpose.ISSUER,
-            anchors=[self.agency.root],
-            signers=[[self.agency.leaf]],
             types=self._own_types(),
             status_uris=[self.profile.list_uri(0).removesuffix("0")],
             valid_from=self._founded,
@@ -167,7 +170,8 @@ class Town:
         """A citizen's wallet with a network, attested by a maker whom the issuer trusts; its own is made if none is
         given. It follows ``publish``.
         """
-        wallet = Wallet(store=MemoryStore(), trust=self.trust) if wallet is None else wallet
+        if wallet is None:
+            wallet = Wallet(store=MemoryStore(), trust=self.trust, more_formats=self.more_formats)
         self._following.append(wallet)
         maker = LocalAttester(
             self.attester.key, (self.attester.leaf,), client_id=CLIENT, issuer="https://maker.example"
@@ -219,15 +223,30 @@ class Town:
         raw = None if body is None else json.dumps(body).encode()
         return self.http.send(method, url, headers=sent | headers, body=raw)
 
+    def _signs(self) -> dict[str, Any]:
+        """The agency in the trust list: what it is called and how its signatures are known."""
+        if self.bare is not None:
+            return {"id": self.profile.id, "anchors": [], "signers": []}
+        return {"id": self.issuer_url, "anchors": [self.agency.root], "signers": [[self.agency.leaf]]}
+
+    def _signing(self) -> dict[str, Any]:
+        """The same for its profile; ``bare`` is the key of an agency that is a ``did:key``."""
+        if self.bare is None:
+            return {"id": self.issuer_url, "signer": self.agency.key, "chain": (self.agency.leaf,)}
+        did = did_key(self.bare.public_key)
+        times = {"valid_from": int(self._founded.timestamp()), "valid_until": int((self._founded + LONG).timestamp())}
+        key = BareKey(key=self.bare.public_key, did_url=f"{did}#{did.removeprefix('did:key:')}", **times)
+        return {"id": did, "signer": self.bare, "bare": key, "status_uri": f"{self.issuer_url}/status/"}
+
     def _own_types(self) -> list[str]:
         return [code for code in self.catalog if not self.catalog[code].foreign]
 
     def _issuer(self, database: str, formats: Sequence[str], settings: dict[str, Any]) -> None:
         self.store = ServiceStore(database)
-        self.profile = IssuerProfile(
-            id=self.issuer_url, signer=self.agency.key, chain=(self.agency.leaf,), formats=tuple(formats), copies=5
-        )
-        self.issuer = Issuer(self.profile, records=SampleRecords(self.catalog), catalog=self.catalog, store=self.store)
+        self.profile = IssuerProfile(**self._signing(), formats=tuple(formats), copies=5)
+        records = SampleRecords(self.catalog)
+        more = dict(self.more_formats)
+        self.issuer = Issuer(self.profile, records=records, catalog=self.catalog, store=self.store, more_formats=more)
         attester = self.attester.pem(self.folder / "attester.pem")
         self.settings = IssuerServerSettings.model_validate(
             {

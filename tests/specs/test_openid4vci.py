@@ -22,6 +22,8 @@ from vcred.oid4vci import (
     IssuerMetadata,
     check_proofs,
     check_signed_metadata,
+    decode_credential,
+    encode_credential,
 )
 
 ISSUER = "https://credential-issuer.example.com"
@@ -173,3 +175,12 @@ def test_the_examples_signatures_are_really_checked(tokens) -> None:
     verify_jws(jws, key_of(token))
     with pytest.raises(RefusedError):
         verify_jws(jws, key_of(tokens["key_proof_jwt"]))
+
+
+def test_a_credential_with_linked_data_is_an_object_in_a_response() -> None:
+    raw = b'{"@context": ["https://www.w3.org/2018/credentials/v1"], "type": ["VerifiableCredential"]}'
+    written = encode_credential("ldp_vc", raw)
+    assert isinstance(written, dict)
+    assert json.loads(decode_credential("ldp_vc", written, "credential")) == json.loads(raw)
+    with pytest.raises(MalformedError):
+        decode_credential("dc+sd-jwt", written, "credential")

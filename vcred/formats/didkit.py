@@ -39,9 +39,16 @@ if TYPE_CHECKING:
     from vcred.formats.base import IssuerKey
     from vcred.keys import PublicKey, Signer
 
-__all__ = ["CLAIMS_CONTEXT", "STATUS_TYPE", "LdpVc"]
+__all__ = ["CLAIMS_CONTEXT", "STATUS_TYPE", "LdpVc", "contexts_of"]
 
 _PROVED = {"checks": ["proof"], "warnings": [], "errors": []}
+
+
+def contexts_of(key: PublicKey) -> tuple[str, list[Any]]:
+    """The suite that ``key`` signs with, and the contexts of what it issues. Raises ``ValueError`` for another key."""
+    if key.alg not in SUITE_OF:
+        raise ValueError("this format takes Ed25519 and P-256 keys")
+    return SUITE_OF[key.alg], [V1_CONTEXT, suite_context(key), CLAIMS_CONTEXT]
 
 
 class LdpVc:

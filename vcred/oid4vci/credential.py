@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vcred.errors import MalformedError
 from vcred.formats._jwe import encrypt, encryption_key
-from vcred.formats._wire import b64u_decode, b64u_encode, parse_json
+from vcred.formats._wire import b64u_decode, b64u_encode, dump_json, parse_json
 from vcred.formats.known import TEXT_FORMATS
 from vcred.oauth._jwt import optional_text
 from vcred.reasons import ReasonCode
@@ -34,6 +34,8 @@ _MAX_RESPONSE: Final = 4 * 1024 * 1024
 _MAX_TEXT: Final = 2048
 _MAX_CREDENTIALS: Final = 256
 _MAX_CREDENTIAL: Final = 512 * 1024
+_OBJECT: Final = "ldp_vc"
+"""The one format whose credentials are JSON, and proven over what they mean: they may be written anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,13 +168,18 @@ class CredentialResponse:
         return found | ({} if self.notification_id is None else {"notification_id": self.notification_id})
 
 
-def encode_credential(format: str, raw: bytes) -> str:  # noqa: A002 - as everywhere
-    """A credential as a response has it: text as it is, bytes in base64url (appendix A)."""
+def encode_credential(format: str, raw: bytes) -> str | Mapping[str, Any]:  # noqa: A002 - as everywhere
+    """A credential as a response has it: text as it is, bytes in base64url, ``ldp_vc`` as an object (appendix A)."""
+    if format == _OBJECT:
+        found: Mapping[str, Any] = parse_json(raw, "credential", max_bytes=_MAX_CREDENTIAL)
+        return found
     return raw.decode("ascii") if format in TEXT_FORMATS else b64u_encode(raw)
 
 
 def decode_credential(format: str, value: Any, path: str) -> bytes:  # noqa: A002 - as everywhere
     """The bytes of a credential in a response. Raises ``MalformedError``."""
+    if format == _OBJECT and isinstance(value, dict):
+        return dump_json(value)
     if not isinstance(value, str) or not value.isascii() or not 0 < len(value) <= _MAX_CREDENTIAL:
         raise MalformedError(ReasonCode.FORMAT, path, "not the text of a credential")
     return value.encode("ascii") if format in TEXT_FORMATS else b64u_decode(value, path)
