@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from vcred.cli._errors import Failure, Rejected, Undecided, failure_of
 from vcred.cli._texts import detail_text
 from vcred.errors import ConsentError, Offline, RefusedError, StoreError, Timeout, TransportError
 from vcred.reasons import Outcome, Reason, ReasonCode
+from wallet.client._refusal import texts
 
 if TYPE_CHECKING:
     from vcred.errors import VcredError
@@ -92,7 +90,7 @@ def refused_request(asked: ConsentRequest, lang: str) -> Rejected | None:
         return None
     lacking = []
     for one in asked.missing:
-        why = ", ".join(_texts()["why"][each][lang] for each in one.why)
+        why = ", ".join(texts()["why"][each][lang] for each in one.why)
         lacking.append(f"{one.label(lang)} ({why})" if why else one.label(lang))
     text, fix = {
         "ko": ("필요한 증명서가 지갑에 없습니다", "발급받은 뒤 새 요청으로 다시 하세요"),
@@ -135,9 +133,9 @@ def _by_server(error: ServerError, lang: str) -> dict[str, Any]:
 
 def _by_us(error: RefusedError, lang: str, doing: str) -> dict[str, Any]:
     """What does not check out here. Most reasons have words for a counter, where a person shows a QR code."""
-    reason, texts = Reason(error.code, error.path, error.detail), _texts()["refused"]
-    words = texts.get(error.code.value, {})
-    usual = reason.action(lang) if error.code.value in texts["own"] else texts[doing][lang]
+    reason, refused = Reason(error.code, error.path, error.detail), texts()["refused"]
+    words = refused.get(error.code.value, {})
+    usual = reason.action(lang) if error.code.value in refused["own"] else refused[doing][lang]
     return {
         "message": words.get(lang, reason.message(lang)),
         "where": str(error),
@@ -151,19 +149,14 @@ def _by_us(error: RefusedError, lang: str, doing: str) -> dict[str, Any]:
 
 def _on_the_way(error: TransportError, lang: str, doing: str) -> dict[str, Any]:
     name = "offline" if isinstance(error, Offline) else "timeout" if isinstance(error, Timeout) else "other"
-    texts = _texts()["network"]
-    action = texts[name][f"do_{lang}"]
+    network = texts()["network"]
+    action = network[name][f"do_{lang}"]
     if doing == RECEIVE and name != "other":
-        action = f"{action} {texts['later'][lang]}"
+        action = f"{action} {network['later'][lang]}"
     return {
-        "message": texts[name][lang],
+        "message": network[name][lang],
         "where": detail_text(str(error), lang),
         "action": action,
         "kind": type(error).__name__,
         "code": name,
     }
-
-
-@cache
-def _texts() -> dict[str, Any]:
-    return tomllib.loads(files("vcred.i18n").joinpath("servers.toml").read_text(encoding="utf-8"))

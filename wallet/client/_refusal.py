@@ -20,7 +20,7 @@ from vcred.reasons import Reason, ReasonCode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["STEPS", "ServerError", "during"]
+__all__ = ["STEPS", "ServerError", "during", "texts"]
 
 STEPS: Final = ("offer", "issuer", "login", "token", "renewal", "credential", "deferred", "request", "answer")
 """What can be refused: fetching an offer, what an issuer says of itself, the login, a token, its renewal, a credential,
@@ -70,7 +70,7 @@ class ServerError(TransportError):
 
     def action(self, lang: str) -> str:
         """What the holder can do about it, in ``ko`` or ``en``."""
-        for group in _texts()["reasons"].values():
+        for group in texts()["reasons"].values():
             if any(code.value in group["codes"] for code in self.reasons):
                 return str(group[lang])
         if self.reasons:
@@ -85,12 +85,12 @@ class ServerError(TransportError):
         """The most special text that there is."""
         if lang not in _LANGUAGES:
             raise ValueError("lang is 'ko' or 'en'")
-        texts = _texts()
-        by_step = texts["steps"].get(self.step, {})
+        known = texts()
+        by_step = known["steps"].get(self.step, {})
         kind = "too_many" if self.status == _TOO_MANY else f"{self.status // 100}xx"
         code = "access_denied" if self.step == "answer" and self.reasons else self.error
-        places = (by_step.get(code), texts["codes"].get(code), texts["status"].get(kind), by_step.get("any"))
-        return dict(next((one for one in places if one is not None), texts["status"]["any"]))
+        places = (by_step.get(code), known["codes"].get(code), known["status"].get(kind), by_step.get("any"))
+        return dict(next((one for one in places if one is not None), known["status"]["any"]))
 
 
 @contextmanager
@@ -104,5 +104,6 @@ def during(step: str) -> Iterator[None]:
 
 
 @cache
-def _texts() -> dict[str, dict[str, Any]]:
+def texts() -> dict[str, dict[str, Any]]:
+    """What ``vcred/i18n/servers.toml`` says."""
     return tomllib.loads(files("vcred.i18n").joinpath("servers.toml").read_text(encoding="utf-8"))
