@@ -35,6 +35,11 @@ def stillborn(pipe, setup):
     pipe.send_bytes(b"no bundle")
 
 
+def doomed(pipe, setup):
+    """Be killed before it can begin."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def mumbling(pipe, setup):
     """Answer with something that is not on the list of what may be said."""
     pipe.send_bytes(READY)

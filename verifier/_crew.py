@@ -77,7 +77,10 @@ class _Reader(pickle.Unpickler):
 class _Worker:
     """One process, and the chunk it has: its number and its items."""
 
-    def __init__(self, start: Callable[[Connection, bytes], None], setup: bytes, seconds: float) -> None:
+    def __init__(
+        self, start: Callable[[Connection, bytes], None], setup: bytes, seconds: float, *, first: bool = False
+    ) -> None:
+        """``first``: that it is killed while it starts is forgiven, once."""
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=start, args=(other, setup), daemon=True)
@@ -86,7 +89,7 @@ class _Worker:
         other.close()
         self.ready = False
         self.chunk: tuple[int, Sequence[object]] | None = None
-        self._seconds = seconds
+        self._seconds, self._first = seconds, first
         self._late = self._timer(seconds + _START)
 
     def hear(self) -> bytes | None:
@@ -97,6 +100,8 @@ class _Worker:
         except (EOFError, OSError):
             if not self.ready:
                 self.end()
+                if self._first and (self.process.exitcode or 0) < 0:
+                    return None
                 raise WorkerError(
                     f"a worker process ended while it started (exit code {self.process.exitcode}); "
                     "a script that starts workers needs: if __name__ == '__main__'"
@@ -156,7 +161,7 @@ class Crew:
         self._workers: list[_Worker] = []
         try:
             for _ in range(count):
-                self._workers.append(_Worker(start, setup, seconds))
+                self._workers.append(_Worker(start, setup, seconds, first=True))
         except BaseException:
             self.close()
             raise
@@ -220,6 +225,8 @@ class Crew:
             if heard is not None and not started:
                 continue
             if one.chunk is None:
+                if not started:
+                    self._workers[place] = _Worker(self._start, self._setup, self._seconds)
                 continue
             number, items = one.chunk
             if heard is None:

@@ -73,16 +73,12 @@ def _limit(seconds: int) -> None:
 
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)  # the clock; what follows is the processor's time
-    for name, most in (
-        ("RLIMIT_CPU", seconds),
-        ("RLIMIT_AS", _MEMORY),
-        ("RLIMIT_NOFILE", 0),
-        ("RLIMIT_NPROC", 0),
-        ("RLIMIT_FSIZE", 0),
-        ("RLIMIT_CORE", 0),
-    ):
-        if hasattr(resource, name):
-            resource.setrlimit(getattr(resource, name), (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    for none in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE):
+        resource.setrlimit(none, (0, 0))
+    for name, most in (("RLIMIT_AS", _MEMORY), ("RLIMIT_NPROC", 0)):
+        with suppress(OSError, ValueError):  # not every system has them, or keeps to them
+            resource.setrlimit(getattr(resource, name, -1), (most, most))
 
 
 def _work(kind: bytes, raw: bytes) -> bytes:

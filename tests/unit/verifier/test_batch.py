@@ -328,6 +328,17 @@ def test_a_crew_ends_a_worker_that_hangs_and_does_the_rest():
     assert not multiprocessing.active_children()
 
 
+def test_a_worker_that_is_killed_while_it_starts_is_replaced_once():
+    chunks = [[b"a", b"b"], [b"c"], [b"d"], [b"e"]]
+    with Crew(2, crew_workers.echo, b"set", seconds=60) as crew:
+        for pid in crew.pids:
+            os.kill(pid, signal.SIGKILL)
+        assert list(crew.run(iter(chunks))) == [[(b"set", one) for one in chunk] for chunk in chunks]
+    with pytest.raises(WorkerError, match="while it started"), Crew(1, crew_workers.doomed, b"", seconds=60) as crew:
+        list(crew.run(iter(chunks)))
+    assert not multiprocessing.active_children()
+
+
 def test_a_crew_that_nobody_listens_to_is_not_ended():
     with Crew(1, crew_workers.echo, b"set", seconds=0.5) as crew:
         pids = crew.pids

@@ -3,6 +3,7 @@
 (() => {
   const WIDEST = 1280;
   const PAUSE = 120;
+  const LONGEST = 120_000; // without anything read: a camera that was forgotten sends no more pictures
   if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) return;
   for (const place of document.querySelectorAll("[data-scan]")) {
     const part = (name) => place.querySelector(`[data-scan-${name}]`);
@@ -50,15 +51,23 @@
       const files = new DataTransfer();
       files.items.add(new File([texts.join("\n")], "scan.txt", { type: "text/plain" }));
       input.files = files.files;
+      if (!input.form.checkValidity()) {
+        input.form.reportValidity(); // what else is missing is said, and the button of the form is there
+        return end("");
+      }
+      document.body.dataset.leaving = "yes";
       input.form.requestSubmit();
     };
     const read = async (mine) => {
       let texts = [];
       let best = 0;
+      let latest = performance.now();
       while (mine === turn) {
+        if (performance.now() - latest > LONGEST) return end(place.dataset.failed);
         if (video.videoWidth) {
           const found = await send(texts);
           if (mine !== turn) return;
+          if (found.texts.length > texts.length) latest = performance.now();
           texts = found.texts;
           if (found.received > 0) {
             best = Math.max(best, found.received / found.needed);
@@ -68,9 +77,7 @@
           if (found.done) {
             say(place.dataset.done);
             stream.getTracks().forEach((track) => track.stop());
-            upload(texts);
-            if (!input.form.checkValidity()) end(place.dataset.failed);
-            return;
+            return upload(texts);
           }
         }
         await new Promise((again) => setTimeout(again, PAUSE));
