@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.services.bank_kit import AT, Bank, Client, reasons, world
+from tests.services.test_verifier_desk import Browser
 from vcred.errors import TrustError
 from vcred.oid4vp import build_answer
 from vcred.policy import VerificationPolicy
@@ -144,6 +145,17 @@ def test_a_policy_that_is_gone_is_offered_no_more_and_judges_what_was_asked_unde
     refused = bank.call("POST", "", json={"policy": ASKED, "device": "cross_device"})
     assert (refused.status_code, refused.json()["path"]) == (422, "policy")
     assert bank.answer(made).status_code == 200
+
+
+def test_the_desk_offers_what_the_bundle_in_use_has(bank):
+    desk = Browser(bank).sign_in()
+    assert "시험 1" in desk.go("GET", "/desk").text
+    bank.publish(policy(2, "name"))
+    housekeeping(bank.parts, at=bank.at)
+    assert "시험 2" in desk.go("GET", "/desk").text
+    assert "시험 2" in desk.go("GET", f"/desk/new?policy={ASKED}").text
+    assert "시험 2" in desk.go("GET", "/desk/paper").text
+    assert f"v{bank.town.trust.version} " in desk.go("GET", "/desk").text, "every page says which one"
 
 
 def test_what_a_newer_bundle_says_counts_for_requests_that_wait(bank):

@@ -13,7 +13,7 @@ from vcred.formats.known import FORMATS
 from vcred.serving import language_of
 from verifier.server.errors import WishError
 from verifier.server.models import Wish
-from verifier.server.pages.room import Room, clerk_of
+from verifier.server.pages.room import clerk_of
 from verifier.server.pages.sessions import Clerk
 from verifier.server.pages.views import policy_view
 
@@ -21,18 +21,25 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
-__all__ = ["SignedIn", "shown_policy", "wish_of"]
+    from verifier.server.trust import Standing
+
+__all__ = ["SignedIn", "shown_policies", "shown_policy", "wish_of"]
 
 SignedIn = Annotated[Clerk, Depends(clerk_of)]
 """Who is signed in; nobody else gets to the page."""
 
 
-def shown_policy(room: Room, policy: str, request: Request) -> dict[str, Any]:
+def shown_policy(now: Standing, policy: str, request: Request) -> dict[str, Any]:
     """One policy for a template. Raises ``HTTPException`` when there is none."""
-    found = room.parts.policies.get(policy)
+    found = now.policies.get(policy)
     if found is None:
         raise HTTPException(404)
-    return policy_view(found, room.parts.verifier.trust.catalog, language_of(request), FORMATS)
+    return policy_view(found, now.trust.catalog, language_of(request), FORMATS)
+
+
+def shown_policies(now: Standing, request: Request) -> list[dict[str, Any]]:
+    """All of them, by id."""
+    return [shown_policy(now, one, request) for one in sorted(now.policies)]
 
 
 def wish_of(form: FormData, *, lang: str, **more: Any) -> Wish:

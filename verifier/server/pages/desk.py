@@ -14,7 +14,7 @@ from starlette.responses import Response  # noqa: TC002 - as above
 from vcred.serving import language_of
 from verifier.server.errors import WishError
 from verifier.server.models import Wish
-from verifier.server.pages.asking import SignedIn, shown_policy, wish_of
+from verifier.server.pages.asking import SignedIn, shown_policies, shown_policy, wish_of
 from verifier.server.pages.opened import rows_of
 from verifier.server.pages.room import PageRoute, Room, room_of, signed_form
 from verifier.server.pages.uploads import ask_offline
@@ -49,7 +49,7 @@ def start(request: Request) -> Response:
 def desk(request: Request, clerk: SignedIn) -> Response:
     """The businesses."""
     room = room_of(request)
-    policies = [shown_policy(room, one, request) for one in sorted(room.parts.policies)]
+    policies = shown_policies(room.parts.standings.current, request)
     return room.render(request, "desk.html", clerk=clerk, policies=policies)
 
 
@@ -58,7 +58,8 @@ def new(request: Request, clerk: SignedIn, policy: str = "", wrong: str = "") ->
     """One business: what is asked for, and how."""
     room = room_of(request)
     text = room.text(request, "new_wrong", detail=wrong[:200]) if wrong else ""
-    return room.render(request, "new.html", clerk=clerk, policy=shown_policy(room, policy, request), wrong=text)
+    shown = shown_policy(room.parts.standings.current, policy, request)
+    return room.render(request, "new.html", clerk=clerk, policy=shown, wrong=text)
 
 
 @router.post("/desk/new")

@@ -22,7 +22,7 @@ from vcred.serving import language_of
 from verifier.batch import Scan
 from verifier.online import read_request
 from verifier.server.errors import AnswerRefusedError, StateError, WishError
-from verifier.server.pages.asking import SignedIn, shown_policy, wish_of
+from verifier.server.pages.asking import SignedIn, shown_policies, wish_of
 from verifier.server.pages.requests import OFFLINE
 from verifier.server.pages.room import PageRoute, room_of, signed_form
 from verifier.server.pages.views import verdict_view
@@ -129,7 +129,7 @@ def check_paper(request: Request, clerk: SignedIn, form: Form) -> Response:
 
 def _paper(request: Request, clerk: Clerk, chosen: str, verdict: dict[str, Any] | None, wrong: str) -> Response:
     room = room_of(request)
-    policies = [shown_policy(room, one, request) for one in sorted(room.parts.policies)]
+    policies = shown_policies(room.parts.standings.current, request)
     return room.render(
         request, "paper.html", clerk=clerk, policies=policies, chosen=chosen, verdict=verdict, wrong=wrong
     )
