@@ -203,7 +203,7 @@ def _forms(raw: bytes) -> None:
 
 
 def _token_response(raw: bytes) -> None:
-    _tokens(json_of(_answer(raw), "token"), Calls(Told(), lambda: AT))
+    _tokens(json_of(_answer(raw), "token"), Calls(Told(), lambda: AT, lambda _: None))
 
 
 def _error(raw: bytes) -> None:
