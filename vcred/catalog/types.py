@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vcred.catalog import issue, metadata, state
+from vcred.catalog import issue, metadata, state, values
 from vcred.catalog.state import ClaimState
 from vcred.claims import ClaimPath
 from vcred.formats.base import LabelMap
@@ -41,6 +41,10 @@ class ClaimSpec:
     "personal", "sensitive" (개인정보보호법 제23조 and the like) or "identifier" (제24조). ``codes_at``
     names the sibling whose date decides which codes may be used; ``None`` means the day of issue. ``mdoc`` is what
     another standard calls the claim in an mdoc.
+
+    What these say, worked out once because every issue asks: ``key`` is the claim's own name, the last of its path,
+    ``many`` whether it is an array, ``required`` whether a record must have it, ``selective`` whether a holder may hide
+    it although its parent is disclosed.
     """
 
     path: ClaimPath
@@ -56,28 +60,16 @@ class ClaimSpec:
     codes_at: str | None = None
     derive: Derivation | None = None
     mdoc: MdocElement | None = None
+    key: str = field(init=False, repr=False, compare=False)
+    many: bool = field(init=False, repr=False, compare=False)
+    required: bool = field(init=False, repr=False, compare=False)
+    selective: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> str:
-        """The claim's own name, the last of its path."""
-        key = self.path.parts[-1]
-        assert isinstance(key, str)
-        return key
-
-    @property
-    def many(self) -> bool:
-        """Whether the claim is an array."""
-        return self.cardinality.endswith("n")
-
-    @property
-    def required(self) -> bool:
-        """Whether a record must have it."""
-        return self.cardinality.startswith("1")
-
-    @property
-    def selective(self) -> bool:
-        """Whether a holder may hide it although its parent is disclosed."""
-        return self.disclosure == "selective"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.path.parts[-1])  # a name: ``check`` sees to it
+        object.__setattr__(self, "many", self.cardinality.endswith("n"))
+        object.__setattr__(self, "required", self.cardinality.startswith("1"))
+        object.__setattr__(self, "selective", self.disclosure == "selective")
 
     def name(self, lang: str) -> str:
         """The claim's name for people, in ``ko`` or ``en``."""
@@ -160,6 +152,7 @@ class CertificateType:
     ``options`` is a claim too, which is why every option has a label. ``formats`` are those it may be in. In an mdoc
     of document type ``doctype`` its claims are in ``namespace``, but those that another standard names (``mdoc``).
     A ``foreign`` type is another issuer's altogether: names are its standard's, and it is verified here, never issued.
+    ``layout`` is how a record of it is read.
     """
 
     code: str
@@ -186,11 +179,13 @@ class CertificateType:
     file: str
     foreign: bool = False
     labels: LabelMap = field(init=False, repr=False, compare=False)
+    layout: tuple[values.Member, ...] = field(init=False, repr=False, compare=False)
     _index: Mapping[ClaimPath, ClaimSpec] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         index = {spec.path: spec for top in self.claims for spec in top.walk()}
         object.__setattr__(self, "_index", index)
+        object.__setattr__(self, "layout", values.layout_of(self.claims, self.facts))
         object.__setattr__(self, "labels", _labels(self))
 
     @property

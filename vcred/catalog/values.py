@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from vcred.catalog.types import CertificateType, ClaimSpec
 
-__all__ = ["TYPES", "read_record"]
+__all__ = ["TYPES", "Member", "layout_of", "read_record"]
 
 MAX_TEXT = 4000
 MAX_IMAGE = 65536
@@ -171,9 +172,31 @@ TYPES: Mapping[str, Callable[[Any], Any]] = {
 """Claim types but ``object``: each reads a record's value into what is signed, or raises ``ValueError``."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One member of an object in a record. An object itself has ``members`` and no ``read``."""
+
+    spec: ClaimSpec
+    read: Callable[[Any], Any] | None
+    members: tuple[Member, ...]
+
+
+def layout_of(specs: tuple[ClaimSpec, ...], facts: tuple[ClaimSpec, ...]) -> tuple[Member, ...]:
+    """What a record has: the claims that are not derived, and the facts that stand beside them."""
+    wanted = {spec.key: spec for spec in specs if spec.derive is None}
+    parent = specs[0].path.parts[:-1] if specs else None
+    wanted |= {fact.key: fact for fact in facts if fact.path.parts[:-1] == parent}
+    return tuple(
+        Member(spec=spec, read=None, members=layout_of(spec.children, facts))
+        if spec.type == "object"
+        else Member(spec=spec, read=TYPES[spec.type], members=())
+        for spec in wanted.values()
+    )
+
+
 def read_record(kind: CertificateType, record: Mapping[str, Any], issued_on: date) -> dict[str, Any]:
     """``record`` with every value checked and normalised. Raises ``RecordError`` (file, path and fix)."""
-    return _Record(kind.file, issued_on).members(kind.claims, kind.facts, record, "")
+    return _Record(kind.file, issued_on).members(kind.layout, record, "")
 
 
 class _Record:
@@ -184,33 +207,32 @@ class _Record:
     def _refuse(self, path: str, detail: str) -> RecordError:
         return RecordError(f"{self._file}: {path or 'record'}: {detail}")
 
-    def members(
-        self, specs: tuple[ClaimSpec, ...], facts: tuple[ClaimSpec, ...], record: Any, path: str
-    ) -> dict[str, Any]:
+    def members(self, layout: tuple[Member, ...], record: Any, path: str) -> dict[str, Any]:
         if not isinstance(record, Mapping):
             raise self._refuse(path, "must be an object")
-        wanted = {spec.key: spec for spec in specs if spec.derive is None}
-        depth = len(specs[0].path.parts)
-        wanted |= {fact.key: fact for fact in facts if fact.path.parts[:-1] == specs[0].path.parts[: depth - 1]}
+        wanted = {member.spec.key for member in layout}
         for name in record:
             if name not in wanted:
                 shown = name if isinstance(name, str) and _NAME.fullmatch(name) else "a name"
                 raise self._refuse(path, f"{shown} is not a claim of this type; remove it or add it to the file")
         out = {}
-        for name, spec in wanted.items():
-            out[name] = self._claim(spec, facts, record.get(name), f"{path}.{name}" if path else name)
-        for name, spec in wanted.items():
-            if spec.codes is not None and out[name] is not None:
-                self._check_codes(spec, out, f"{path}.{name}" if path else name)
+        for member in layout:
+            name = member.spec.key
+            out[name] = self._claim(member, record.get(name), f"{path}.{name}" if path else name)
+        for member in layout:
+            name = member.spec.key
+            if member.spec.codes is not None and out[name] is not None:
+                self._check_codes(member.spec, out, f"{path}.{name}" if path else name)
         return out
 
-    def _claim(self, spec: ClaimSpec, facts: tuple[ClaimSpec, ...], value: Any, path: str) -> Any:
+    def _claim(self, member: Member, value: Any, path: str) -> Any:
+        spec = member.spec
         if not spec.many:
             if value is None:
                 if spec.required:
                     raise self._refuse(path, "is missing; this type requires it")
                 return None
-            return self._one(spec, facts, value, path)
+            return self._one(member, value, path)
         rows = [] if value is None else value
         if not isinstance(rows, (list, tuple)):
             raise self._refuse(path, "must be an array")
@@ -218,13 +240,13 @@ class _Record:
             raise self._refuse(path, f"must have at most {MAX_ROWS} elements")
         if spec.required and not rows:
             raise self._refuse(path, "must have at least one element")
-        return [self._one(spec, facts, row, f"{path}[{index}]") for index, row in enumerate(rows)]
+        return [self._one(member, row, f"{path}[{index}]") for index, row in enumerate(rows)]
 
-    def _one(self, spec: ClaimSpec, facts: tuple[ClaimSpec, ...], value: Any, path: str) -> Any:
-        if spec.type == "object":
-            return self.members(spec.children, facts, value, path)
+    def _one(self, member: Member, value: Any, path: str) -> Any:
+        if member.read is None:
+            return self.members(member.members, value, path)
         try:
-            return TYPES[spec.type](value)
+            return member.read(value)
         except ValueError as problem:
             raise self._refuse(path, str(problem)) from None
 

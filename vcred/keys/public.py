@@ -228,14 +228,19 @@ def _der_integer(big_endian: bytes) -> bytes:
     return bytes((2, len(value))) + value
 
 
-@lru_cache(maxsize=1024)
 def _from_point(alg: str, x: bytes, y: bytes, path: str) -> PublicKey:
     try:
-        if alg == "EdDSA":
-            return PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(x))
-        return PublicKey(ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[alg][1], b"\4" + x + y))
+        return _parsed(alg, x, y)
     except ValueError as error:
         raise MalformedError(ReasonCode.KEY, path, "the point is not on the curve") from error
+
+
+@lru_cache(maxsize=1024)
+def _parsed(alg: str, x: bytes, y: bytes) -> PublicKey:
+    """A key, one object wherever it stands. Raises ``ValueError``, which is not kept."""
+    if alg == "EdDSA":
+        return PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(x))
+    return PublicKey(ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[alg][1], b"\4" + x + y))
 
 
 @lru_cache(maxsize=1024)
