@@ -77,6 +77,7 @@ def create_app(
         parts=parts,
         metrics=parts.metrics,
         limits=Limits(),
+        direct=("token", "nonce", "credential"),
         database=lambda: store.stopped,
         add_routes=add_routes,
     )

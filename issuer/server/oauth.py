@@ -106,8 +106,9 @@ def add(app: FastAPI, parts: Parts) -> None:
         return await _answer(request, 200, lambda: tokens_for(request, parts, form))
 
     @app.post(f"{path}/nonce", tags=_TAGS, operation_id="nonce", responses={200: {"model": NonceResponse}})
-    async def nonce() -> JSONResponse:
+    async def nonce(request: Request) -> JSONResponse:
         """A nonce for key proofs, and one for DPoP proofs in the header (OpenID4VCI 1.0 section 7)."""
+        del request
         at = parts.clock()
         body = {"c_nonce": parts.nonces.for_credentials(at=at)}
         return JSONResponse(body, headers=_NO_STORE | _fresh(parts))

@@ -5,6 +5,7 @@ Needs the extra ``server``. Nothing is read when a module is imported: settings 
 
 from vcred.serving.addresses import counted_address
 from vcred.serving.app import build_app
+from vcred.serving.direct import add_direct
 from vcred.serving.health import Readiness, add_health
 from vcred.serving.limits import Limits, LimitsMiddleware
 from vcred.serving.metrics import Metrics, add_metrics
@@ -23,6 +24,7 @@ __all__ = [
     "Readiness",
     "Settings",
     "Tls",
+    "add_direct",
     "add_health",
     "add_metrics",
     "add_problems",

@@ -8,13 +8,14 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from vcred.errors import VcredError
+from vcred.serving.direct import add_direct
 from vcred.serving.health import add_health
 from vcred.serving.limits import LimitsMiddleware
 from vcred.serving.metrics import add_metrics
 from vcred.serving.problems import add_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from vcred.serving.health import Readiness
     from vcred.serving.limits import Limits
@@ -32,6 +33,7 @@ def build_app(
     limits: Limits,
     database: Callable[[], object],
     add_routes: Callable[[FastAPI], None],
+    direct: Collection[str] = (),
     checks: Readiness | None = None,
     warnings: Readiness | None = None,
     lifespan: Any = None,
@@ -40,7 +42,7 @@ def build_app(
 
     ``database`` asks something of the database, and raises what ``VcredError`` there is when it does not answer: then
     the service is not ready. ``checks`` and ``warnings`` are more of that kind, as in ``add_health``. ``add_routes``
-    puts in what is the service's own, exception handlers too.
+    puts in what is the service's own, exception handlers too. ``direct`` is as in ``add_direct``.
     """
     app = FastAPI(
         title=title,
@@ -53,6 +55,7 @@ def build_app(
     )
     app.state.parts = parts
     add_problems(app)
+    add_direct(app, direct)
     add_metrics(app, metrics)
     app.add_middleware(LimitsMiddleware, limits=limits)
     add_health(app, {"database": lambda: _missing(database), **(checks or {})}, warnings=warnings)

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Limits", "LimitsMiddleware"]
 
-_HEADERS: Final = {
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_HEADERS: Final = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            b"font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
     ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(self), geolocation=(), microphone=()",
-}
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(self), geolocation=(), microphone=()"),
+)
 _RETRY: Final = {429: b"60", 503: b"10"}
 """``Retry-After`` in seconds where an answer says that it may be better later, and not when."""
 
@@ -123,7 +126,7 @@ class _Reader:
 def _missing(message: Message, scope: MutableMapping[str, Any]) -> list[tuple[bytes, bytes]]:
     """The security headers that the answer does not set itself, and when to come again."""
     present = {bytes(name).lower() for name, _ in message.get("headers", ())}
-    added = [(name.encode(), value.encode()) for name, value in _HEADERS.items() if name.encode() not in present]
+    added = [one for one in _HEADERS if one[0] not in present]
     later = _RETRY.get(message["status"])
     if later is not None and b"retry-after" not in present:
         added.append((b"retry-after", later))
