@@ -63,6 +63,11 @@ class _Asked(NamedTuple):
     at: dt.datetime
 
 
+def _check_running(hindrance: str | None) -> None:
+    if hindrance:
+        raise SigningError(f"signing is stopped: {hindrance}")
+
+
 def _nothing(*_: object) -> None:
     pass
 
@@ -145,9 +150,10 @@ class AnswerDesk(StatusDesk):
 
     def answered(self, nonce: bytes, *, digest: bytes, at: dt.datetime) -> Delivery | None:
         """The answer that a request had, if it had one and it may still be given. Raises as ``answer``."""
-        if self._store.offer(nonce) is None:
+        offer, hindrance = self._standing(nonce)
+        if offer is None:
             return None
-        found = self._open(nonce, digest, at)
+        found = self._checked(offer, hindrance, digest, at)
         return found if isinstance(found, Delivery) else None
 
     def answer(
@@ -204,19 +210,25 @@ class AnswerDesk(StatusDesk):
         self, nonce: bytes, digest: bytes, at: dt.datetime, application: OfferRow | None = None
     ) -> OfferRow | Delivery:
         """The offer, if it may be answered now; the answer it had, to the same request."""
-        offer = self._store.offer(nonce) or application
+        found, hindrance = self._standing(nonce)
+        offer = found or application
         if offer is None:
             raise RefusedError(ReasonCode.NONCE, "nonce", "there is no such offer")
+        return self._checked(offer, hindrance, digest, at)
+
+    def _standing(self, nonce: bytes) -> tuple[OfferRow | None, str | None]:
+        return self._store.standing(nonce, self._key.public_key.kid)
+
+    def _checked(self, offer: OfferRow, hindrance: str | None, digest: bytes, at: dt.datetime) -> OfferRow | Delivery:
         if at.timestamp() >= offer.expires_at:
             raise RefusedError(ReasonCode.REQUEST_EXPIRED, "nonce", "the offer has expired")
         if offer.request_digest not in (None, digest):
             raise RefusedError(ReasonCode.REPLAY, "nonce", "this offer was redeemed with other keys")
-        self._check_running()
+        _check_running(hindrance)
         return offer if offer.delivery is None else Delivery.parse(offer.delivery)
 
     def _check_running(self) -> None:
-        if reason := self._store.hindrance(self._key.public_key.kid):
-            raise SigningError(f"signing is stopped: {reason}")
+        _check_running(self._store.hindrance(self._key.public_key.kid))
 
     def _type(self, code: str) -> CertificateType:
         if self._profile.types is not None and code not in self._profile.types:

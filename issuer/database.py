@@ -16,6 +16,7 @@ from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from issuer.group_commit import GroupCommit
+from issuer.readers import Readers
 from issuer.schema import open_database
 from vcred.errors import StoreError
 
@@ -47,8 +48,11 @@ class Database:
         """
         self._lock = RLock()
         self._forgot: dict[str, int] = {}
+        self._last: tuple[int, bytes] | None = None
         self._committer: GroupCommit | None = None
+        self._readers: Readers | None = None
         self._writer: int | None = None
+        self._target = path
         self._db: Any = open_database(path)
         with self.writing():
             key = secrets.token_bytes(32)
@@ -59,6 +63,8 @@ class Database:
         """Release the file, after what is being written."""
         if self._committer is not None:
             self._committer.close()
+        if self._readers is not None:
+            self._readers.close()
         with self._lock:
             self._db.close()
 
@@ -71,9 +77,12 @@ class Database:
         self.close()
 
     def group_commits(self) -> None:
-        """From now on ``transact`` puts what waits together into one commit: for a service with many requests."""
+        """From now on ``transact`` puts what waits together into one commit, and who only reads waits for nobody who
+        writes: for a service with many requests.
+        """
         if self._committer is None:
             self._committer = GroupCommit(self)
+            self._readers = None if self._target is None else Readers(self._target)
 
     def transact(self, work: Callable[[], _T]) -> _T:
         """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``.
@@ -92,6 +101,7 @@ class Database:
             result = work()
         except BaseException:
             self._db.execute("ROLLBACK TO SAVEPOINT work")
+            self._last = None
             raise
         finally:
             self._db.execute("RELEASE SAVEPOINT work")
@@ -106,6 +116,7 @@ class Database:
                 return
             self._db.execute("BEGIN IMMEDIATE")
             self._writer = get_ident()
+            self._last = None  # another process may have gone on
             try:
                 yield
                 self._db.execute("COMMIT")
@@ -142,10 +153,14 @@ class Database:
         note: str | None = None,
     ) -> None:
         """Inside ``writing``: one audit line. Nothing in it may be personal data."""
-        last = self._one("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
-        seq, previous = (1, b"") if last is None else (last["seq"] + 1, last["hash"])
-        line = (seq, at, event, code, subject_hash, credential, note)
-        self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*line, _link(previous, line)))
+        if self._last is None:
+            row = self._one("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")
+            self._last = (0, b"") if row is None else (row["seq"], row["hash"])
+        before, previous = self._last
+        line = (before + 1, at, event, code, subject_hash, credential, note)
+        link = _link(previous, line)
+        self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*line, link))
+        self._last = (before + 1, link)
 
     def audit(self) -> list[dict[str, Any]]:
         """The log, oldest line first. Raises ``StoreError`` when a line was removed, changed or moved.
@@ -182,13 +197,28 @@ class Database:
             except sqlite3.Error as error:
                 raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
 
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """A connection to read with, for this thread alone: inside ``writing`` the one that sees what it wrote."""
+        if self._readers is None or self._writer == get_ident():
+            with self._locked():
+                yield self._db
+            return
+        db = self._readers.take()
+        try:
+            yield db
+        except sqlite3.Error as error:
+            raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+        finally:
+            self._readers.give(db)
+
     def _one(self, sql: str, *values: object) -> Any:
-        with self._locked():
-            return self._db.execute(sql, values).fetchone()
+        with self._reading() as db:
+            return db.execute(sql, values).fetchone()
 
     def _all(self, sql: str, *values: object) -> list[Any]:
-        with self._locked():
-            rows: list[Any] = self._db.execute(sql, values).fetchall()
+        with self._reading() as db:
+            rows: list[Any] = db.execute(sql, values).fetchall()
             return rows
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from vcred.errors import StoreError
 
-__all__ = ["SCHEMA", "VERSION", "connect", "open_database"]
+__all__ = ["SCHEMA", "VERSION", "connect", "open_database", "open_reader"]
 
 VERSION = 2
 _BUSY_SECONDS = 60.0
@@ -104,10 +104,8 @@ def open_database(target: str | Path | None) -> Any:
     Raises ``StoreError``, ``MissingExtraError`` for PostgreSQL without its extra.
     """
     text = str(target)
-    if target is None or "://" not in text:
-        return connect(None if target is None else Path(target))
-    if text.startswith("sqlite:///"):
-        return connect(Path(text.removeprefix("sqlite:///")))
+    if target is None or _is_file(text):
+        return connect(None if target is None else _path(text))
     if not text.startswith("postgresql"):
         raise StoreError("a store is a file, sqlite:///file or postgresql+psycopg://...")
     from issuer.migrations import upgrade  # noqa: PLC0415 - only who uses it
@@ -115,6 +113,19 @@ def open_database(target: str | Path | None) -> Any:
 
     upgrade(text)
     return PostgresConnection(text)
+
+
+def open_reader(target: str | Path) -> Any:
+    """One more connection to a database that is open, to read with. Raises ``StoreError``."""
+    text = str(target)
+    if not _is_file(text):
+        from issuer.postgres import PostgresConnection  # noqa: PLC0415 - only who uses it
+
+        return PostgresConnection(text)
+    db = _open(_path(text))
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA query_only = ON")
+    return db
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -126,14 +137,9 @@ def connect(path: Path | None) -> sqlite3.Connection:
     try:
         if path is not None:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        db = sqlite3.connect(
-            ":memory:" if path is None else path,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
         raise StoreError("the issuer store cannot be opened") from error
+    db = _open(path)
     try:
         db.row_factory = sqlite3.Row
         _check_version(db)
@@ -148,6 +154,26 @@ def connect(path: Path | None) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _is_file(text: str) -> bool:
+    return "://" not in text or text.startswith("sqlite:///")
+
+
+def _path(text: str) -> Path:
+    return Path(text.removeprefix("sqlite:///"))
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise StoreError("the issuer store cannot be opened") from error
 
 
 def _bring_up(db: sqlite3.Connection) -> None:

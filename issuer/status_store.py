@@ -183,26 +183,21 @@ class StatusStore(Database):
         ``key`` is the holder key's thumbprint; ``None`` for a sheet of paper. Raises ``BoundError`` when the key is
         bound already, ``StoreError`` when no free index is found.
         """
-        if key is not None and self.is_bound(key):
-            raise BoundError("this holder key is bound to another credential")
-        number, size = self._open_list(bits)
+        number, size = self._place_in_list(bits)
+        hashed = None if key is None else self.keyed_hash("holder", key)
         for _ in range(_DRAWS):
             index = self._draw(size)
-            if self._one("SELECT 1 FROM copies WHERE list = ? AND idx = ?", number, index) is None:
-                break
-        # A draw that never found a free index ends here: the database refuses to give one twice.
-        self._db.execute(
-            "INSERT INTO copies (list, idx, credential, format, key_hash) VALUES (?, ?, ?, ?, ?)",
-            (
-                number,
-                index,
-                self._credential(credential_id)[0],
-                format,
-                None if key is None else self.keyed_hash("holder", key),
-            ),
-        )
-        self._db.execute("UPDATE lists SET used = used + 1 WHERE number = ?", (number,))
-        return number, index
+            # The database refuses to give one twice, and to bind a key twice.
+            added = self._db.execute(
+                "INSERT INTO copies (list, idx, credential, format, key_hash) SELECT ?, ?, number, ?, ?"
+                " FROM credentials WHERE id = ? ON CONFLICT DO NOTHING",
+                (number, index, format, hashed, credential_id),
+            )
+            if added.rowcount == 1:
+                return number, index
+            if key is not None and self.is_bound(key):
+                raise BoundError("this holder key is bound to another credential")
+        raise StoreError("no free index is found, or there is no such credential")
 
     def places(self, credential_id: str) -> list[tuple[int, int]]:
         """List number and index of each copy, in the order in which they were added. Raises ``NotFound``."""
@@ -282,8 +277,8 @@ class StatusStore(Database):
     def packed(self, row: ListRow) -> bytes:
         """The values of a list, packed as a status list packs them: least significant bits first."""
         bits, buffer = row.bits, bytearray((row.size * row.bits + 7) // 8)
-        with self._locked():
-            cursor = self._db.cursor()
+        with self._reading() as db:
+            cursor = db.cursor()
             cursor.row_factory = None  # plain tuples: there may be a million
             for index, value in cursor.execute("SELECT idx, value FROM changed WHERE list = ?", (row.number,)):
                 position = index * bits
@@ -372,9 +367,14 @@ class StatusStore(Database):
             raise NotFound("there is no such credential")
         return row["number"], row["state"]
 
-    def _open_list(self, bits: int) -> tuple[int, int]:
-        row = self._one("SELECT number, size, used FROM lists WHERE bits = ? ORDER BY number DESC LIMIT 1", bits)
-        if row is not None and 2 * row["used"] < row["size"]:
-            return row["number"], row["size"]
-        made = "INSERT INTO lists (bits, size) VALUES (?, ?) RETURNING number"
+    def _place_in_list(self, bits: int) -> tuple[int, int]:
+        """Inside ``writing``: count one more entry in the newest list, or in a new one. Its number and its size."""
+        counted = self._db.execute(
+            "UPDATE lists SET used = used + 1 WHERE 2 * used < size AND number ="
+            " (SELECT number FROM lists WHERE bits = ? ORDER BY number DESC LIMIT 1) RETURNING number, size",
+            (bits,),
+        ).fetchone()
+        if counted is not None:
+            return counted["number"], counted["size"]
+        made = "INSERT INTO lists (bits, size, used) VALUES (?, ?, 1) RETURNING number"
         return int(self._db.execute(made, (bits, self._list_size)).fetchone()[0]), self._list_size

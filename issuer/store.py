@@ -82,20 +82,17 @@ class IssuerStore(StatusStore):
     def offer(self, nonce: bytes) -> OfferRow | None:
         """The offer made with ``nonce``, if it is still remembered."""
         row = self._one("SELECT * FROM offers WHERE nonce_hash = ?", _nonce_hash(nonce))
-        if row is None:
-            return None
-        return OfferRow(
-            code=row["code"],
-            subject=row["subject"],
-            variant=row["variant"],
-            options=json.loads(row["options"]),
-            record_digest=row["record_digest"],
-            offered_on=row["offered_on"],
-            expires_at=row["expires_at"],
-            request_digest=row["request_digest"],
-            delivery=row["delivery"],
-            reserved=row["reserved"],
+        return None if row is None else _offer(row)
+
+    def standing(self, nonce: bytes, kid: bytes) -> tuple[OfferRow | None, str | None]:
+        """``offer`` and ``hindrance``, by one statement."""
+        row = self._one(
+            "SELECT offers.*, value FROM (SELECT 1) AS here LEFT JOIN offers ON nonce_hash = ?"
+            " LEFT JOIN meta ON name IN ('stopped', ?) LIMIT 1",
+            _nonce_hash(nonce),
+            _given_up(kid),
         )
+        return None if row["code"] is None else _offer(row), _reason(row)
 
     def reserved(self, nonce: bytes) -> Reservation | None:
         """What is reserved for the request that is being answered to this offer."""
@@ -169,7 +166,7 @@ class IssuerStore(StatusStore):
     def hindrance(self, kid: bytes) -> str | None:
         """Why the key ``kid`` may sign nothing now: everything is stopped, or this key was given up."""
         row = self._one("SELECT value FROM meta WHERE name IN ('stopped', ?) LIMIT 1", _given_up(kid))
-        return None if row is None else bytes(row["value"]).decode()
+        return None if row is None else _reason(row)
 
     def give_up(self, kid: bytes, *, reason: str, at: int) -> None:
         """Sign nothing with the key ``kid`` any more, for every process on this store, for good."""
@@ -183,6 +180,25 @@ class IssuerStore(StatusStore):
         self._db.execute("DELETE FROM offers WHERE expires_at <= ?", (at,))
         for row in unanswered:
             self._remove(row["reserved"])
+
+
+def _offer(row: Any) -> OfferRow:
+    return OfferRow(
+        code=row["code"],
+        subject=row["subject"],
+        variant=row["variant"],
+        options=json.loads(row["options"]),
+        record_digest=row["record_digest"],
+        offered_on=row["offered_on"],
+        expires_at=row["expires_at"],
+        request_digest=row["request_digest"],
+        delivery=row["delivery"],
+        reserved=row["reserved"],
+    )
+
+
+def _reason(row: Any) -> str | None:
+    return None if row["value"] is None else bytes(row["value"]).decode()
 
 
 def _nonce_hash(nonce: bytes) -> bytes:

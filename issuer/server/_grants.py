@@ -179,9 +179,14 @@ class GrantRows(Database):
         found = {name: row[name] for name in GrantRow._fields}
         return GrantRow(**_unpacked(found) | {"used": bool(row["used"])})
 
-    def use_code(self, grant_id: str) -> bool:
-        """Whether the code is used for the first time."""
-        return bool(self._db.execute("UPDATE grants SET used = 1 WHERE id = ? AND used = 0", (grant_id,)).rowcount == 1)
+    def use_code(self, grant_id: str, *, until: int) -> bool:
+        """Whether the code is used for the first time; its grant is remembered until then at least."""
+        used = self._db.execute(
+            "UPDATE grants SET used = 1, expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END"
+            " WHERE id = ? AND used = 0",
+            (until, until, grant_id),
+        )
+        return bool(used.rowcount == 1)
 
     def add_try(self, grant_id: str) -> None:
         """One more wrong transaction code."""
@@ -191,24 +196,16 @@ class GrantRows(Database):
         """Remember the grant at least as long as its tokens."""
         self._db.execute("UPDATE grants SET expires_at = ? WHERE id = ? AND expires_at < ?", (until, grant_id, until))
 
-    def add_token(self, kind: str, token: str, row: TokenRow, *, at: int) -> None:
-        """A token; those that have expired are forgotten."""
+    def add_tokens(self, tokens: Sequence[tuple[str, str, TokenRow]], *, at: int) -> None:
+        """Tokens, each with its kind; those that have expired are forgotten."""
         if self.due("tokens", at=at):
             self._db.execute("DELETE FROM tokens WHERE expires_at <= ?", (at,))
-        self._db.execute(
-            "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                self.secret_hash(kind, token),
-                kind,
-                row.grant_id,
-                row.client_id,
-                row.instance,
-                row.jkt,
-                json.dumps(row.configurations),
-                json.dumps(row.detailed),
-                row.expires_at,
-            ),
-        )
+        values: list[object] = []
+        for kind, token, row in tokens:
+            values += (self.secret_hash(kind, token), kind, row.grant_id, row.client_id, row.instance, row.jkt)
+            values += (json.dumps(row.configurations), json.dumps(row.detailed), row.expires_at)
+        marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(tokens))
+        self._db.execute(f"INSERT INTO tokens VALUES {marks}", tuple(values))  # noqa: S608 - only marks
 
     def token(self, kind: str, token: str) -> TokenRow | None:
         """What a token is for."""

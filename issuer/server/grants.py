@@ -305,14 +305,15 @@ class Grants:
 
         def work() -> Tokens:
             within()
+            self._store.keep_grant(row.grant_id, until=epoch(at) + self._settings.lifetimes.access_token)
             return self._access(row, jkt, at, refresh=None)
 
         return self._store.transact(work)
 
     def _exchange(self, row: GrantRow, client: Client, wish: Wish, jkt: str | None, at: datetime) -> Tokens | None:
-        if not self._store.use_code(row.id):
+        lifetimes = self._settings.lifetimes
+        if not self._store.use_code(row.id, until=epoch(at) + max(lifetimes.access_token, lifetimes.refresh_token)):
             return None
-        lifetime = self._settings.lifetimes.refresh_token
         token = TokenRow(
             grant_id=row.id,
             application=row.application,
@@ -321,19 +322,19 @@ class Grants:
             jkt=jkt,
             configurations=wish.configurations,
             detailed=wish.detailed,
-            expires_at=epoch(at) + lifetime,
+            expires_at=epoch(at) + lifetimes.refresh_token,
         )
-        refresh = secrets.token_urlsafe(32) if lifetime and (client.instance or jkt) else None
-        if refresh is not None:
-            self._store.add_token("refresh", refresh, token, at=epoch(at))
-        return self._access(token, jkt, at, refresh=refresh, keep=lifetime)
+        refreshable = lifetimes.refresh_token and (client.instance or jkt)
+        return self._access(token, jkt, at, refresh=secrets.token_urlsafe(32) if refreshable else None)
 
-    def _access(self, row: TokenRow, jkt: str | None, at: datetime, *, refresh: str | None, keep: int = 0) -> Tokens:
+    def _access(self, row: TokenRow, jkt: str | None, at: datetime, *, refresh: str | None) -> Tokens:
+        """A new access token; with ``refresh``, which ``row`` is of, where that is new as well."""
         seconds = self._settings.lifetimes.access_token
         access = secrets.token_urlsafe(32)
-        token = row._replace(jkt=jkt, expires_at=epoch(at) + seconds)
-        self._store.keep_grant(row.grant_id, until=epoch(at) + max(seconds, keep))
-        self._store.add_token("access", access, token, at=epoch(at))
+        tokens = [("access", access, row._replace(jkt=jkt, expires_at=epoch(at) + seconds))]
+        if refresh is not None:
+            tokens.append(("refresh", refresh, row))
+        self._store.add_tokens(tokens, at=epoch(at))
         return Tokens(
             access=access,
             refresh=refresh,

@@ -1,0 +1,52 @@
+"""Connections that only read, beside the one that writes: no reader waits for a writer, or for his disk."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from issuer.schema import open_reader
+from vcred.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Readers"]
+
+_NUMBER: Final = 4
+"""More would wait for the interpreter, and a database server has connections for so many processes only."""
+
+
+class Readers:
+    """As many as are needed at one time, opened when they first are. Each sees what was committed before it reads."""
+
+    def __init__(self, target: str | Path) -> None:
+        """``target`` as in ``Database``."""
+        self._target = target
+        self._closed = False
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(_NUMBER):
+            self._free.put(None)
+
+    def take(self) -> Any:
+        """A connection, for the thread that takes it, until it gives it back. Raises ``StoreError``."""
+        db = self._free.get()
+        try:
+            if self._closed:
+                raise StoreError("the store is closed")
+            return open_reader(self._target) if db is None else db
+        except BaseException:
+            self._free.put(db)
+            raise
+
+    def give(self, db: Any) -> None:
+        """Take it back."""
+        self._free.put(db)
+
+    def close(self) -> None:
+        """Release the database, after what is being read."""
+        self._closed = True
+        for db in [self._free.get() for _ in range(_NUMBER)]:
+            if db is not None:
+                db.close()
+            self._free.put(None)
