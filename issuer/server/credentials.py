@@ -1,7 +1,7 @@
 """The credential issuer's routes: metadata, offers, credentials, deferred ones, notifications, status lists.
 
 They translate HTTP to ``MetadataDesk``, ``OfferDesk``, ``CredentialDesk`` and ``ListDesk``. All of these block
-(database, signatures), so they run in the thread pool.
+(database, signatures), so they run in threads.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from issuer.server.issuing import CredentialDesk, IdempotencyConflictError
 from issuer.server.lists import ListDesk
 from issuer.server.metadata import MetadataDesk
 from issuer.server.offers import OfferDesk
+from issuer.server.parts import parts_of
 from vcred.errors import SettingsError
 from vcred.oauth import well_known
 from vcred.serving import language_of, problem
@@ -165,7 +166,7 @@ def _add_lists(app: FastAPI, parts: Parts, desk: ListDesk) -> None:
 
 
 async def _work(request: Request, work: Callable[[Request, bytes], Response]) -> Response:
-    return await run_in_threadpool(work, request, await request.body())
+    return await parts_of(request).threads.run(work, request, await request.body())
 
 
 def _listed(found: Listed) -> Response:

@@ -13,6 +13,7 @@ from vcred.serving.pages import Pages, language_of, wants_page
 from vcred.serving.problems import ProtocolError, add_problems, problem
 from vcred.serving.run import Tls, serve
 from vcred.serving.settings import Settings, load_settings
+from vcred.serving.threads import Threads
 from vcred.serving.workers import run_workers
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ProtocolError",
     "Readiness",
     "Settings",
+    "Threads",
     "Tls",
     "add_direct",
     "add_health",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -82,4 +83,6 @@ def serve(
     assert isinstance(config, uvicorn.Config)
     server = uvicorn.Server(config)
     app.state.stopping = lambda: server.should_exit
+    gc.collect()
+    gc.freeze()  # what is there from the start stays: it need not be looked through again and again
     server.run(None if place is None else [place])
