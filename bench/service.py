@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from measure import Effort
 from section import Section
+from service_raw import commits, flushes
 
-from issuer.server.store import ServiceStore
 from tests.postgres import programs, server
 
 if TYPE_CHECKING:
@@ -35,144 +35,187 @@ if TYPE_CHECKING:
 __all__ = ["Row", "picture", "section", "table"]
 
 PICTURE = "results-service.png"
+TARGET, SLOWEST = 400, 250
+WALLETS, CONNECTIONS, COMMITS = 32, 8, 3
 METHOD = (
     "A whole issuance over loopback HTTP: a pre-authorized code for a token, a nonce, and a certificate "
-    "(`resident.personal` as `dc+sd-jwt`) for a fresh key, each request by a wallet in another process that keeps its "
-    "connection. *attested* is as HAIP wants it: wallet attestation, its proof, and DPoP on both requests; the wallets "
-    "have prepared what does not depend on an answer. "
-    "The service has two workers (`--workers 2`); it and the wallets share the machine's "
-    "cores. "
-    "*commits* is how many transactions of one row each the same database makes durable in the same run, one after "
-    "another: an issuance makes at least three (token, reservation, delivery), and the service puts those that wait "
-    "into one commit."
+    f"(`resident.personal` as `dc+sd-jwt`) for a fresh key, by {WALLETS} wallets at a time, each on a connection that "
+    "it keeps. *attested* is as HAIP wants it: wallet attestation, its proof, and DPoP on both requests, each from an "
+    "installation that the service has never seen. Service and wallets, which are one process, share the machine's "
+    "cores.\n\n"
+    "Timed is the way from the token request to the certificate, with all three requests and what a wallet signs "
+    "meanwhile: the key proof, and the DPoP proof that has the token's hash. Not timed is what a wallet can have "
+    "ready: keys, attestation with its proof, and the DPoP proof of the token request. That each answer has a certificate "
+    "of its own is looked at afterwards.\n\n"
+    f"An issuance is durable {COMMITS} times before it is answered (token, reservation, delivery), and what waits at "
+    "the same moment goes into one commit. *bare commits* is what the same database makes durable in the same run "
+    "with nothing around it, transactions of one row: one after another, and on "
+    f"{CONNECTIONS} connections. *allowed* is a third of the first: what a service gets that commits each by itself. "
+    "*CPU* is the service's time of a processor for one issuance, without the database server's."
 )
-TARGET, SLOWEST = 400, 250
-_WORKERS = 2
-_MET, _MISSED, _LINE, _SECOND = "#2f7d4f", "#b3541e", "#444444", "#8a939c"
+_MET, _MISSED, _FREE, _LINE, _SECOND = "#2f7d4f", "#b3541e", "#3b6ea5", "#444444", "#b4bac0"
 _HERE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One run: issuances a second, milliseconds of the middle one and of the slowest of a hundred."""
+    """One run: issuances a second, milliseconds of the middle one and of the slowest of a hundred, and of CPU each."""
 
     database: str
+    workers: int
     attested: bool
-    wallets: int
+    number: int
     rate: float
     p50: float
     p99: float
-    number: int
+    cpu: float
+    load: float
     commits: float
+    together: float
+    flushes: float
+
+    @property
+    def title(self) -> str:
+        """What was run."""
+        kind = "attested" if self.attested else "anonymous"
+        return f"{self.database}, {self.workers} worker{'s' if self.workers > 1 else ''}, {kind}"
+
+    @property
+    def allowed(self) -> float:
+        """Issuances a second, if each committed by itself."""
+        return self.commits / COMMITS
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; it is one for SQLite."""
-        return (self.rate >= TARGET and self.p99 <= SLOWEST) if self.database == "SQLite" else None
+        """Whether the target is met. It is for two workers: one is there to compare."""
+        if self.workers == 1:
+            return None
+        if self.database == "SQLite":
+            return self.rate >= TARGET and self.p99 <= SLOWEST
+        return self.rate >= min(TARGET, self.allowed)
+
+
+_RUNS = (
+    ("SQLite", 1, False),
+    ("SQLite", 2, False),
+    ("SQLite", 1, True),
+    ("SQLite", 2, True),
+    ("PostgreSQL", 2, False),
+    ("PostgreSQL", 2, True),
+)
 
 
 def section(effort: Effort, *, out: Path, say: Callable[[object], None]) -> Section:
     """Measure, draw into ``out``, and tell."""
     quick = effort.rounds <= 3
-    seconds, warm, codes = (1.0, 20, 400) if quick else (12.0, 300, 12_000)
+    length = _Length(1.0, 20, 400) if quick else _Length(12.0, 300, 9_000)
     rows: list[Row] = []
     missing = "" if programs() else "PostgreSQL is left out of this run: it is not installed."
     with ExitStack() as opened:
         home = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="vcred-bench-")))
         postgres = None if missing else opened.enter_context(server(durable=True))
-        for database in ("SQLite", "PostgreSQL") if postgres else ("SQLite",):
-            for attested in (False, True):
-                name = f"{database}_{attested}".lower()
+        for number, (database, workers, attested) in enumerate(_RUNS):
+            if database != "SQLite" and postgres is None:
+                continue
 
-                def address(use: str, database: str = database, name: str = name) -> str:
-                    if database == "SQLite":
-                        return f"sqlite:///{home / name}-{use}.db"
-                    assert postgres is not None
-                    return postgres.database(f"{name}_{use}")
+            def address(use: str, database: str = database, number: int = number) -> str:
+                if database == "SQLite":
+                    return f"sqlite:///{home}/{use}-{number}.db"
+                assert postgres is not None
+                return postgres.database(f"{use}_{number}")
 
-                row = _measured(
-                    home, address, database=database, attested=attested, seconds=seconds, warm=warm, codes=codes
-                )
-                rows.append(row)
-                say(f"        {row.rate:9.0f}  p99 {row.p99:6.0f} ms   issuances a second        {_title(row)}")
+            row = _measured(home, address, database=database, workers=workers, attested=attested, length=length)
+            rows.append(row)
+            say(f"        {row.rate:9.0f}  p99 {row.p99:6.0f} ms   issuances a second        {row.title}")
     picture(rows, out / PICTURE)
     lines = ["## Issuing as a service", "", METHOD, "", table(rows)]
     lines += [missing, ""] if missing else []
-    lines += [_verdict(rows), "", f"![Issuances a second, and how long they take]({PICTURE})", ""]
+    lines += [_verdict(rows), "", f"![Issuances a second, how long they take, and what they cost]({PICTURE})", ""]
     return Section(id="service", text="\n".join(lines), figures=[asdict(row) | {"met": row.met} for row in rows])
 
 
 def table(rows: Sequence[Row]) -> str:
     """A row for each run."""
-    lines = [
-        "| database | wallets | at a time | issuances a second | median, ms | p99, ms | commits a second | met |",
-        "|---|---|--:|--:|--:|--:|--:|---|",
-    ]
+    head = ["service", "issuances a second", "median, ms", "p99, ms", "CPU, ms", "wallets' CPU, ms"]
+    head += ["bare commits a second", f"on {CONNECTIONS} connections", "allowed", "flushes a second", "met"]
+    lines = [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|"]
     for row in rows:
         met = {True: "yes", False: "**no**", None: ""}[row.met]
-        kind = "attested" if row.attested else "anonymous"
         lines.append(
-            f"| {row.database} | {kind} | {row.wallets} | {row.rate:,.0f} | {row.p50:,.0f} | {row.p99:,.0f} "
-            f"| {row.commits:,.0f} | {met} |"
+            f"| {row.title} | {row.rate:,.0f} | {row.p50:,.0f} | {row.p99:,.0f} | {row.cpu:.1f} | {row.load:.1f} "
+            f"| {row.commits:,.0f} | {row.together:,.0f} | {row.allowed:,.0f} | {row.flushes:,.0f} | {met} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def picture(rows: Sequence[Row], path: Path) -> None:
-    """Bars of the rates beside the commit rates, and of the times."""
+    """Bars of the rates beside what bare commits allow, of the times, and of the processor's time."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, (rates, times) = plt.subplots(1, 2, figsize=(12, 1.4 + 0.7 * len(rows)), sharey=True, layout="constrained")
-    places = range(len(rows))
-    colours = [_MISSED if row.met is False else _MET for row in rows]
-    rates.barh([at - 0.19 for at in places], [row.rate for row in rows], color=colours, height=0.36, label="issuances")
-    rates.barh(
-        [at + 0.19 for at in places], [row.commits for row in rows], color=_SECOND, height=0.36, label="single commits"
+    figure, (rates, times, costs) = plt.subplots(
+        1, 3, figsize=(14, 1.6 + 0.65 * len(rows)), sharey=True, layout="constrained", width_ratios=(5, 5, 3)
     )
+    upper, lower = [at - 0.19 for at in range(len(rows))], [at + 0.19 for at in range(len(rows))]
+    colours = [{True: _MET, False: _MISSED, None: _FREE}[row.met] for row in rows]
+    rates.barh(upper, [row.rate for row in rows], color=colours, height=0.36)
+    rates.barh(lower, [row.allowed for row in rows], color=_SECOND, height=0.36)
     rates.axvline(TARGET, color=_LINE, linewidth=1.5)
-    rates.set_yticks(list(places), [_title(row) for row in rows], fontsize=9)
+    rates.set_yticks(range(len(rows)), [row.title for row in rows], fontsize=9)
     rates.invert_yaxis()
-    rates.set_title(f"A second; the line is the target of {TARGET}", fontsize=10)
-    rates.legend(frameon=False, loc="lower right", fontsize=8)
-    times.barh([at - 0.19 for at in places], [row.p50 for row in rows], color=_SECOND, height=0.36, label="median")
-    times.barh([at + 0.19 for at in places], [row.p99 for row in rows], color=colours, height=0.36, label="p99")
+    rates.set_title(f"Issuances a second (below: what bare commits allow)\nthe line: {TARGET}", fontsize=10)
+    times.barh(upper, [row.p99 for row in rows], color=colours, height=0.36)
+    times.barh(lower, [row.p50 for row in rows], color=_SECOND, height=0.36)
     times.axvline(SLOWEST, color=_LINE, linewidth=1.5)
-    times.set_title(f"Milliseconds for one; the line is the target of {SLOWEST} for p99", fontsize=10)
-    times.legend(frameon=False, loc="lower right", fontsize=8)
-    for axes in (rates, times):
+    times.set_title(f"Milliseconds: p99 (below: median)\nthe line: {SLOWEST}", fontsize=10)
+    costs.barh(range(len(rows)), [row.cpu for row in rows], color=_FREE, height=0.5, label="service")
+    costs.barh(
+        range(len(rows)),
+        [row.load for row in rows],
+        left=[row.cpu for row in rows],
+        color=_SECOND,
+        height=0.5,
+        label="wallets",
+    )
+    costs.set_title("CPU of one, ms", fontsize=10)
+    costs.legend(frameon=False, fontsize=8, loc="lower right")
+    for axes in (rates, times, costs):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
 
+@dataclass(frozen=True, slots=True)
+class _Length:
+    seconds: float
+    warm: int
+    codes: int
+
+
 def _measured(
-    home: Path,
-    address: Callable[[str], str],
-    *,
-    database: str,
-    attested: bool,
-    seconds: float,
-    warm: int,
-    codes: int,
+    home: Path, address: Callable[[str], str], *, database: str, workers: int, attested: bool, length: _Length
 ) -> Row:
-    wallets = 32
     work, told = home / "work.json", home / "told.json"
     work.unlink(missing_ok=True)
-    port = _free_port()
-    commits = _commits(address("commits"), seconds=min(seconds, 3.0))
+    port, seconds = _free_port(), min(length.seconds, 3.0)
+    bare = address("bare")
+    raw = {
+        "flushes": flushes(home, seconds=seconds),
+        "commits": commits(bare, connections=1, seconds=seconds),
+        "together": commits(bare, connections=CONNECTIONS, seconds=seconds),
+    }
     desk = [sys.executable, _HERE / "service_desk.py", "--database", address("desk"), "--work", work]
-    desk += ["--port", str(port), "--codes", str(codes), "--workers", str(_WORKERS)]
+    desk += ["--port", str(port), "--codes", str(length.codes), "--workers", str(workers)]
     desk += ["--haip"] if attested else []
     path = os.pathsep.join(filter(None, [str(_HERE.parent), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path}
     running = subprocess.Popen(desk, env=environment)
     try:
         _wait(port, running)
-        load = [sys.executable, _HERE / "service_load.py", "--work", work, "--out", told]
-        load += ["--wallets", str(wallets), "--seconds", str(seconds), "--warm", str(warm)]
+        load = [sys.executable, _HERE / "service_load.py", "--work", work, "--out", told, "--service", str(running.pid)]
+        load += ["--wallets", str(WALLETS), "--seconds", str(length.seconds), "--warm", str(length.warm)]
         subprocess.run(load, check=True, env=environment)
     finally:
         running.terminate()
@@ -181,26 +224,16 @@ def _measured(
     times = sorted(1000 * one for one in found["times"])
     return Row(
         database=database,
+        workers=workers,
         attested=attested,
-        wallets=wallets,
+        number=len(times),
         rate=len(times) / found["seconds"],
         p50=median(times),
         p99=times[int(0.99 * (len(times) - 1))],
-        number=len(times),
-        commits=commits,
+        cpu=1000 * found["service"] / len(times),
+        load=1000 * found["load"] / len(times),
+        **raw,
     )
-
-
-def _commits(address: str, *, seconds: float) -> float:
-    """Transactions of one row that one caller gets onto the disk in a second."""
-    with ServiceStore(address) as store:
-        until, number = time.perf_counter() + seconds, 0
-        begun = time.perf_counter()
-        while time.perf_counter() < until:
-            value = f"{number}"
-            store.transact(lambda value=value: store.spend("bench", value, expires_at=2, at=1))
-            number += 1
-        return number / (time.perf_counter() - begun)
 
 
 def _wait(port: int, running: subprocess.Popen[Any]) -> None:
@@ -218,14 +251,13 @@ def _free_port() -> int:
         return int(line.getsockname()[1])
 
 
-def _title(row: Row) -> str:
-    return f"{row.database}, {'attested' if row.attested else 'anonymous'} wallets"
-
-
 def _verdict(rows: Sequence[Row]) -> str:
-    missed = [_title(row) for row in rows if row.met is False]
-    aim = f"{TARGET} a second with p99 at {SLOWEST} ms or below on SQLite, on a machine with two idle cores"
-    return f"The target is {aim}: {'missed with ' + '; '.join(missed) if missed else 'met'}."
+    missed = [row.title for row in rows if row.met is False]
+    aim = (
+        f"The target is {TARGET} a second with p99 at {SLOWEST} ms or below with two workers on SQLite, on a machine "
+        "with two cores that does nothing else; with PostgreSQL as many as its bare commits allow, one after another"
+    )
+    return f"{aim}: {'missed with ' + '; '.join(missed) if missed else 'met'}."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -39,8 +39,6 @@ _CODE, _FORMAT = "resident.personal", "dc+sd-jwt"
 _CLIENT = "https://wallet.example"
 _NAME = {"ko": "가람시 (가상)", "en": "Garam City (fictitious)"}
 Authority = tuple[SoftwareSigner, bytes, bytes]
-_INSTALLATIONS = 64
-"""Wallets whose keys are attested: as many as issue at one time."""
 
 
 class _Nobody:
@@ -110,14 +108,13 @@ def prepared(app: FastAPI, attester: Authority, *, codes: int, haip: bool) -> di
 
     parts.store.transact(apply)
     base_url = parts.settings.base_url
-    installations = [_installation(attester, at) for _ in range(_INSTALLATIONS if haip else 0)]
     issuances = []
-    for number, code in enumerate(given):
+    for code in given:
         holder = SoftwareSigner.generate()
         wallet: dict[str, Any] = {"jwk": holder.public_key.to_jwk(), "key": _der(holder)}
         headers: dict[str, str] = {}
-        if installations:
-            instance, dpop, attestation = installations[number % len(installations)]
+        if haip:  # everybody has an installation of his own, whose keys the service has never seen
+            instance, dpop, attestation = _installation(attester, at)
             wallet |= {"dpop_jwk": dpop.public_key.to_jwk(), "dpop_key": _der(dpop)}
             headers = {
                 "OAuth-Client-Attestation": attestation,
