@@ -54,6 +54,8 @@ class Database:
         self._writer: int | None = None
         self._target = path
         self._db: Any = open_database(path)
+        self._put: Callable[[str, tuple[object, ...]], object] = getattr(self._db, "put", self._db.execute)
+        """Inside ``writing``: a statement whose result nobody looks at."""
         with self.writing():
             key = secrets.token_bytes(32)
             self._db.execute("INSERT INTO meta VALUES ('key', ?) ON CONFLICT (name) DO NOTHING", (key,))
@@ -99,12 +101,12 @@ class Database:
         self._db.execute("SAVEPOINT work")
         try:
             result = work()
+            self._db.execute("RELEASE SAVEPOINT work")
         except BaseException:
             self._db.execute("ROLLBACK TO SAVEPOINT work")
+            self._db.execute("RELEASE SAVEPOINT work")
             self._last = None
             raise
-        finally:
-            self._db.execute("RELEASE SAVEPOINT work")
         return result
 
     @contextmanager
@@ -159,7 +161,7 @@ class Database:
         before, previous = self._last
         line = (before + 1, at, event, code, subject_hash, credential, note)
         link = _link(previous, line)
-        self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*line, link))
+        self._put("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*line, link))
         self._last = (before + 1, link)
 
     def audit(self) -> list[dict[str, Any]]:

@@ -58,8 +58,8 @@ def translate(sql: str) -> str:
 class PostgresConnection:
     """A connection that behaves as ``sqlite3.Connection`` does, as far as the store uses it.
 
-    What has no result of its own (the beginning of a transaction, its lock, savepoints) goes to the server together
-    with the statement that follows: the way there and back costs more than most statements.
+    What has no result that anybody looks at (the beginning of a transaction, its lock, savepoints, what is ``put``)
+    goes to the server together with the statement that follows: the way there and back costs more than most of them.
     """
 
     def __init__(self, url: str) -> None:
@@ -76,6 +76,7 @@ class PostgresConnection:
         self._connection: Any = None
         self._inside = self._begun = False
         self._first: list[str] = []
+        self._put: list[str] = []
         self._open()
 
     @property
@@ -86,14 +87,19 @@ class PostgresConnection:
     def execute(self, sql: str, values: Sequence[object] = ()) -> Any:
         """A cursor after ``sql``. Raises ``StoreError``; the connection is new then, if it was the reason."""
         if sql == "BEGIN IMMEDIATE":
-            self._inside, self._begun, self._first = True, False, [_BEGIN]
+            self._inside, self._begun, self._first, self._put = True, False, [_BEGIN], []
             return None
         if sql in ("COMMIT", "ROLLBACK"):
             return self._end(sql)
         if _SAVEPOINT.search(sql):
-            self._first.append(sql)
-            return None
-        return self._send(translate(sql), values)
+            return self._savepoint(sql)
+        return self._send(self._written(sql, values))
+
+    def put(self, sql: str, values: Sequence[object] = ()) -> None:
+        """Inside a transaction: ``execute`` where nobody looks at the result. What is wrong with it shows later: with
+        the next statement, or at the end of the savepoint or transaction.
+        """
+        self._put.append(self._written(sql, values))
 
     def cursor(self) -> Any:
         """As ``execute`` gives them."""
@@ -104,21 +110,44 @@ class PostgresConnection:
         self._drop()
         self._engine.dispose()
 
+    def _written(self, sql: str, values: Sequence[object]) -> str:
+        """``sql`` with its values."""
+        if self._connection is None or self._connection.driver_connection.closed:
+            if self._begun:
+                raise StoreError("the connection to the database broke")
+            self._open()
+        text: str = self._connection.driver_connection.cursor().mogrify(translate(sql), values)
+        return text
+
+    def _savepoint(self, sql: str) -> Any:
+        if sql.startswith("ROLLBACK"):
+            self._put = []  # of this savepoint, all of it: at its end nothing is left over
+        elif self._put:
+            return self._send(sql)
+        self._first.append(sql)
+        return None
+
     def _end(self, sql: str) -> Any:
-        begun, self._inside, self._begun = self._begun, False, False
-        if not begun:  # the server has heard of nothing
+        if sql == "ROLLBACK":
+            self._first, self._put = [], []
+        self._inside = False
+        if not self._begun and not self._put:  # the server has heard of nothing
             self._first = []
             return None
-        if sql == "ROLLBACK":
-            self._first = []
-        if self._connection is None:
-            raise StoreError("the connection to the database broke")
-        cursor = self._run(sql, ())
-        if cursor.statusmessage != sql:  # of a transaction in which something failed, COMMIT keeps nothing
-            raise StoreError("the issuer store refused: the transaction had failed")
+        self._begun = True  # a COMMIT is not sent twice
+        try:
+            cursor = self._send(sql)
+            if cursor.statusmessage != sql:  # of a transaction in which something failed, COMMIT keeps nothing
+                raise StoreError("the issuer store refused: the transaction had failed")
+        except StoreError:
+            if self._connection is not None and sql == "COMMIT":
+                self._run("ROLLBACK")  # where it was not even come to: nothing is kept, and the lock is free
+            raise
+        finally:
+            self._begun = False
         return cursor
 
-    def _send(self, sql: str, values: Sequence[object]) -> Any:
+    def _send(self, sql: str) -> Any:
         """``sql`` in the transaction that was begun, or by itself.
 
         The server may have ended a connection that was idle. Where nothing is done yet that counts, it is done once
@@ -127,23 +156,23 @@ class PostgresConnection:
         if self._begun:
             if self._connection is None:
                 raise StoreError("the connection to the database broke")
-            return self._run(sql, values)
-        first, self._begun = list(self._first), self._inside
+            return self._run(sql)
+        before, self._begun = (self._first, self._put), self._inside
         if self._connection is not None:
             try:
-                return self._run(sql, values)
+                return self._run(sql)
             except StoreError:
                 if self._connection is not None:
                     raise
         self._open()
-        self._first = first
-        return self._run(sql, values)
+        self._first, self._put = before
+        return self._run(sql)
 
-    def _run(self, sql: str, values: Sequence[object]) -> Any:
-        text, self._first = "; ".join((*self._first, sql)), []
+    def _run(self, sql: str) -> Any:
+        text, self._first, self._put = "; ".join((*self._first, *self._put, sql)), [], []
         try:
             cursor = self._connection.driver_connection.cursor(row_factory=_rows)
-            cursor.execute(text, values)
+            cursor.execute(text)
             while cursor.nextset():  # to the result of ``sql`` itself
                 pass
         except self._psycopg.Error as error:

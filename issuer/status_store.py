@@ -160,7 +160,7 @@ class StatusStore(Database):
         expires_at: int,
     ) -> None:
         """Inside ``writing``: a credential, before its copies."""
-        self._db.execute(
+        self._put(
             "INSERT INTO credentials (id, code, subject_hash, signer, made_at, issued_at, expires_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (credential_id, code, self.subject_hash(subject), signer, made_at, issued_at, expires_at),

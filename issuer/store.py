@@ -56,7 +56,7 @@ class IssuerStore(StatusStore):
         with self.writing():
             if self.due("offers", at=at):
                 self._forget(at)
-            self._db.execute(
+            self._put(
                 "INSERT INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
                 (
                     _nonce_hash(nonce),
@@ -135,7 +135,7 @@ class IssuerStore(StatusStore):
         )
         if changed.rowcount != 1:
             raise StoreError("the offer was answered or withdrawn meanwhile")
-        self._db.execute(
+        self._put(
             "UPDATE credentials SET signer = ?, made_at = ?, issued_at = ?, expires_at = ? WHERE id = ?",
             (signer, at, issued_at, expires_at, credential_id),
         )

@@ -169,7 +169,7 @@ class ApplicationRows(Database):
         """A credential was delivered for an application, which is issued from now on; unless it was ended meanwhile."""
         if not self.change_application(application_id, before=("open", "issued"), state="issued"):
             return False
-        self._db.execute("INSERT INTO deliveries VALUES (?, ?, NULL, NULL)", (credential_id, application_id))
+        self._put("INSERT INTO deliveries VALUES (?, ?, NULL, NULL)", (credential_id, application_id))
         return True
 
     def deliveries(self, application_id: str) -> list[str]:

@@ -205,7 +205,7 @@ class GrantRows(Database):
             values += (self.secret_hash(kind, token), kind, row.grant_id, row.client_id, row.instance, row.jkt)
             values += (json.dumps(row.configurations), json.dumps(row.detailed), row.expires_at)
         marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * len(tokens))
-        self._db.execute(f"INSERT INTO tokens VALUES {marks}", tuple(values))  # noqa: S608 - only marks
+        self._put(f"INSERT INTO tokens VALUES {marks}", tuple(values))  # noqa: S608 - only marks
 
     def token(self, kind: str, token: str) -> TokenRow | None:
         """What a token is for."""

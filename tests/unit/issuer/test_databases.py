@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -157,6 +158,76 @@ def test_a_work_that_fails_takes_nothing_of_the_others_with_it(store: IssuerStor
     assert sorted(line["code"] for line in store.audit()) == ["n-0", "n-2", "n-4"]
 
 
+def twice(store: IssuerStore) -> None:
+    """The last thing done is what the database refuses, and nobody looks at its result."""
+    store.log(1_000, "never kept")
+    store.put_offer(b"o" * 16, OfferRow("resident.personal", "p-1", None, {}, b"d" * 32, "2026-09-26", 2_000), at=1_000)
+
+
+def test_what_is_refused_at_the_end_of_a_work_is_that_works_own_fault(store: IssuerStore) -> None:
+    offer(store, b"o" * 16)
+    store.group_commits()
+    inside, held, done = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        inside.set()
+        assert held.wait(30)
+
+    def fails() -> None:
+        with pytest.raises(StoreError):
+            store.transact(lambda: twice(store))
+        done.append("refused")
+
+    def works() -> None:
+        store.transact(lambda: store.log(1_000, "kept"))
+        done.append("kept")
+
+    threads = [threading.Thread(target=store.transact, args=(slow,))]
+    threads += [threading.Thread(target=one) for one in (fails, works, fails, works)]
+    for number, one in enumerate(threads):
+        one.start()
+        assert inside.wait(30)
+        until = time.monotonic() + 30
+        while len(store._committer._waiting) < number and time.monotonic() < until:
+            threading.Event().wait(0.01)
+    held.set()
+    for one in threads:
+        one.join(30)
+    assert sorted(done) == ["kept", "kept", "refused", "refused"]
+    assert [line["event"] for line in store.audit()] == ["offered", "kept", "kept"]
+
+
+def test_a_commit_that_is_refused_keeps_nothing_and_holds_up_nobody(store: IssuerStore, target: str) -> None:
+    offer(store, b"o" * 16)
+    with pytest.raises(StoreError):
+        store.transact(lambda: twice(store))
+    with IssuerStore(target, list_size=1000) as other:
+        other.transact(lambda: other.log(1_000, "by another"))
+    store.transact(lambda: store.log(1_000, "and again"))
+    assert [line["event"] for line in store.audit()] == ["offered", "by another", "and again"]
+
+
+def test_who_reads_waits_for_no_writer_and_sees_what_was_committed(store: IssuerStore) -> None:
+    offer(store, b"o" * 16)
+    store.group_commits()
+    inside, held, seen = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        store.set_stopped("drill", at=1_000)
+        seen.append(store.stopped)
+        inside.set()
+        assert held.wait(30)
+
+    writer = threading.Thread(target=store.transact, args=(slow,))
+    writer.start()
+    assert inside.wait(30)
+    assert store.offer(b"o" * 16) is not None
+    assert store.stopped is None, "it is not committed"
+    held.set()
+    writer.join(30)
+    assert (seen, store.stopped) == (["drill"], "drill")
+
+
 def test_a_transaction_inside_a_transaction_is_a_part_of_it(store: IssuerStore) -> None:
     store.group_commits()
 
@@ -176,6 +247,8 @@ def test_a_closed_store_takes_no_more_work(target: str) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.transact(lambda: None)
+    with pytest.raises(StoreError, match="closed"):
+        _ = store.stopped
 
 
 def test_op_04_a_restart_of_the_database_is_survived(postgres) -> None:
