@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from issuer.group_commit import GroupCommit
 from issuer.readers import Readers
 from issuer.schema import open_database
+from issuer.turns import Turns
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Database:
         self._writer: int | None = None
         self._target = path
         self._db: Any = open_database(path)
+        self._turns = Turns(path, make=False)
         self._put: Callable[[str, tuple[object, ...]], object] = getattr(self._db, "put", self._db.execute)
         """Inside ``writing``: a statement whose result nobody looks at."""
         with self.writing():
@@ -71,6 +73,7 @@ class Database:
             self._readers.close()
         with self._lock:
             self._db.close()
+            self._turns.close()
 
     def __enter__(self) -> Self:
         return self
@@ -81,10 +84,12 @@ class Database:
         self.close()
 
     def group_commits(self) -> None:
-        """From now on ``transact`` puts what waits together into one commit, and who only reads waits for nobody who
-        writes: for a service with many requests.
+        """From now on ``transact`` puts what waits together into one commit, processes that write take turns, and who
+        only reads waits for nobody who writes: for a service with many requests.
         """
         if self._committer is None:
+            self._turns.close()
+            self._turns = Turns(self._target, make=True)
             self._committer = GroupCommit(self)
             self._readers = None if self._target is None else Readers(self._target)
 
@@ -118,18 +123,19 @@ class Database:
             if self._db.in_transaction:
                 yield
                 return
-            self._db.execute("BEGIN IMMEDIATE")
-            self._writer = get_ident()
-            self._last = None  # another process may have gone on
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-            finally:
-                self._writer = None
+            with self._turns.mine():
+                self._db.execute("BEGIN IMMEDIATE")
+                self._writer = get_ident()
+                self._last = None  # another process may have gone on
+                try:
+                    yield
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+                finally:
+                    self._writer = None
 
     def due(self, what: str, *, at: int) -> bool:
         """Whether to look for ``what`` that has expired: once a minute is enough, and cheaper than with every write."""

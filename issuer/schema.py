@@ -15,7 +15,7 @@ from typing import Any
 
 from vcred.errors import StoreError
 
-__all__ = ["SCHEMA", "VERSION", "connect", "open_database", "open_reader"]
+__all__ = ["SCHEMA", "VERSION", "connect", "is_file", "open_database", "open_reader", "path_of"]
 
 VERSION = 2
 _BUSY_SECONDS = 60.0
@@ -104,8 +104,8 @@ def open_database(target: str | Path | None) -> Any:
     Raises ``StoreError``, ``MissingExtraError`` for PostgreSQL without its extra.
     """
     text = str(target)
-    if target is None or _is_file(text):
-        return connect(None if target is None else _path(text))
+    if target is None or is_file(target):
+        return connect(None if target is None else path_of(target))
     if not text.startswith("postgresql"):
         raise StoreError("a store is a file, sqlite:///file or postgresql+psycopg://...")
     from issuer.migrations import upgrade  # noqa: PLC0415 - only who uses it
@@ -118,11 +118,11 @@ def open_database(target: str | Path | None) -> Any:
 def open_reader(target: str | Path) -> Any:
     """One more connection to a database that is open, to read with. Raises ``StoreError``."""
     text = str(target)
-    if not _is_file(text):
+    if not is_file(target):
         from issuer.postgres import PostgresConnection  # noqa: PLC0415 - only who uses it
 
         return PostgresConnection(text)
-    db = _open(_path(text))
+    db = _open(path_of(target))
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA query_only = ON")
     return db
@@ -156,12 +156,14 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return db
 
 
-def _is_file(text: str) -> bool:
-    return "://" not in text or text.startswith("sqlite:///")
+def is_file(target: str | Path) -> bool:
+    """Whether an address is that of an SQLite file."""
+    return "://" not in str(target) or str(target).startswith("sqlite:///")
 
 
-def _path(text: str) -> Path:
-    return Path(text.removeprefix("sqlite:///"))
+def path_of(target: str | Path) -> Path:
+    """The file."""
+    return Path(str(target).removeprefix("sqlite:///"))
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

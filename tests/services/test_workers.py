@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -115,3 +117,25 @@ def test_an_address_that_somebody_has_is_not_shared():
     place, port = listening()
     with place, pytest.raises(OSError, match="in use"):
         run_workers(lambda _: None, workers=2, host="127.0.0.1", port=port)
+
+
+def test_workers_send_at_once_what_they_answer():
+    from vcred.serving.workers import _places
+
+    (place,) = _places("127.0.0.1", free_port(), 1)
+    with place:
+        place.listen()
+
+        async def answer() -> int:
+            done = asyncio.get_running_loop().create_future()
+
+            def met(_, writer):
+                done.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                writer.close()
+
+            async with await asyncio.start_server(met, sock=place):
+                _, writer = await asyncio.open_connection(*place.getsockname())
+                writer.close()
+                return await asyncio.wait_for(done, 30)
+
+        assert asyncio.run(answer())

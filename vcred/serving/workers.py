@@ -160,7 +160,8 @@ def _places(host: str, port: int, number: int) -> list[socket.socket]:
         probe.bind((host, port))
     places = []
     for _ in range(number):
-        place = socket.socket(family)
+        # Named, so that asyncio knows it and sends at once: an answer in two parts would wait for the client's word.
+        place = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         places.append(place)
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

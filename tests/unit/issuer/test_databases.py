@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,7 @@ from issuer.store import IssuerStore, OfferRow
 from vcred.errors import NotFound, StoreError
 
 pytestmark = pytest.mark.loopback
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -226,6 +230,32 @@ def test_who_reads_waits_for_no_writer_and_sees_what_was_committed(store: Issuer
     held.set()
     writer.join(30)
     assert (seen, store.stopped) == (["drill"], "drill")
+
+
+_HOLDER = """
+import sys
+from issuer.store import IssuerStore
+with IssuerStore(sys.argv[1]) as store, store.writing():
+    store.log(1_000, "of the one that was killed")
+    print("inside", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_who_waits_for_its_turn_gets_it_when_the_writer_is_killed(tmp_path) -> None:
+    target = str(tmp_path / "issuer.db")
+    with IssuerStore(target) as store:
+        store.group_commits()
+        command = [sys.executable, "-c", _HOLDER, target]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as holder:
+            assert holder.stdout.readline() == b"inside\n"
+            waiter = threading.Thread(target=store.transact, args=(lambda: store.log(1_001, "after it"),))
+            waiter.start()
+            waiter.join(0.2)
+            assert waiter.is_alive(), "it is the other's turn"
+            holder.kill()
+            waiter.join(30)
+        assert [line["event"] for line in store.audit()] == ["after it"]
 
 
 def test_a_transaction_inside_a_transaction_is_a_part_of_it(store: IssuerStore) -> None:
