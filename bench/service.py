@@ -170,17 +170,9 @@ def picture(rows: Sequence[Row], path: Path) -> None:
     times.barh(lower, [row.p50 for row in rows], color=_SECOND, height=0.36)
     times.axvline(SLOWEST, color=_LINE, linewidth=1.5)
     times.set_title(f"Milliseconds: p99 (below: median)\nthe line: {SLOWEST}", fontsize=10)
-    costs.barh(range(len(rows)), [row.cpu for row in rows], color=_FREE, height=0.5, label="service")
-    costs.barh(
-        range(len(rows)),
-        [row.load for row in rows],
-        left=[row.cpu for row in rows],
-        color=_SECOND,
-        height=0.5,
-        label="wallets",
-    )
-    costs.set_title("CPU of one, ms", fontsize=10)
-    costs.legend(frameon=False, fontsize=8, loc="lower right")
+    costs.barh(range(len(rows)), [row.cpu for row in rows], color=_FREE, height=0.5)
+    costs.barh(range(len(rows)), [row.load for row in rows], left=[row.cpu for row in rows], color=_SECOND, height=0.5)
+    costs.set_title("CPU of one, ms\n(and of its wallet)", fontsize=10)
     for axes in (rates, times, costs):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=130)
