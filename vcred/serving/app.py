@@ -55,7 +55,8 @@ def build_app(
     )
     app.state.parts = parts
     add_problems(app)
-    add_direct(app, direct)
+    if direct:
+        add_direct(app, direct)
     add_metrics(app, metrics)
     app.add_middleware(LimitsMiddleware, limits=limits)
     add_health(app, {"database": lambda: _missing(database), **(checks or {})}, warnings=warnings)
