@@ -187,11 +187,13 @@ class StatusStore(Database):
         hashed = None if key is None else self.keyed_hash("holder", key)
         for _ in range(_DRAWS):
             index = self._draw(size)
-            # The database refuses to give one twice, and to bind a key twice.
+            # The database refuses to give one twice, and to bind a key twice; a place that is seen to be taken uses up
+            # no serial number on PostgreSQL.
             added = self._db.execute(
                 "INSERT INTO copies (list, idx, credential, format, key_hash) SELECT ?, ?, number, ?, ?"
-                " FROM credentials WHERE id = ? ON CONFLICT DO NOTHING",
-                (number, index, format, hashed, credential_id),
+                " FROM credentials WHERE id = ? AND NOT EXISTS (SELECT 1 FROM copies WHERE list = ? AND idx = ?)"
+                " ON CONFLICT DO NOTHING",
+                (number, index, format, hashed, credential_id, number, index),
             )
             if added.rowcount == 1:
                 return number, index
