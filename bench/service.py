@@ -127,6 +127,7 @@ def section(effort: Effort, *, out: Path, say: Callable[[object], None]) -> Sect
             row = _measured(home, address, database=database, workers=workers, attested=attested, length=length)
             rows.append(row)
             say(f"        {row.rate:9.0f}  p99 {row.p99:6.0f} ms   issuances a second        {row.title}")
+    out.mkdir(parents=True, exist_ok=True)
     picture(rows, out / PICTURE)
     lines = ["## Issuing as a service", "", METHOD, "", table(rows)]
     lines += [missing, ""] if missing else []

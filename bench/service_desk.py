@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def make(database: str, *, base_url: str, folder: Path, haip: bool, city: Author
     store = ServiceStore(database)
     key, leaf, _ = city
     maker_root = maker[2]
-    roots = folder / "attester.pem"
+    roots = folder / f"attester-{os.getpid()}.pem"  # each worker's own: another one may be reading
     text = base64.encodebytes(maker_root).decode()
     roots.write_text(f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n", encoding="ascii")
     catalog = Catalog.builtin()
