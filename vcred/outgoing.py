@@ -108,7 +108,7 @@ class Answer:
             return min(int(found[:_MAX_DIGITS]), _DAY)
         try:
             until = parsedate_to_datetime(found) - parsedate_to_datetime(self.headers.get("date", ""))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # years and offsets may have any number of digits
             return None
         return min(max(0, int(until.total_seconds())), _DAY)
 

@@ -25,6 +25,16 @@ def answer(status: int, **headers: str) -> Answer:
             ({"retry_after": odd}, None)
             for odd in ("", "-3", "1.5", "soon", "٣", "0x10", "Sun, 99 Nov 2026 99:00:00 GMT")
         ),
+        *(
+            ({"retry_after": odd, "date": "Sun, 22 Nov 2026 10:00:00 GMT"}, None)
+            for odd in (
+                "Sun, 22 Nov 99999999999999999999 10:00:00 GMT",
+                "Sun, 22 Nov 2026 99999999999:00:00 GMT",
+                "Sun, 22 Nov 2026 10:00:00 +99999999999999999999",
+                "Sun, 22 Nov 2026 10:00:00 -9999",
+            )
+        ),
+        ({"retry_after": "Sun, 22 Nov 2026 10:00:09 GMT", "date": "Sun, 22 Nov " + "9" * 30 + " 10:00:00 GMT"}, None),
         ({}, None),
     ],
 )
