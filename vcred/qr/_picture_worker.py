@@ -54,7 +54,8 @@ def _apart(kind: bytes, seconds: int, raw: bytes) -> bytes | None:
     child = os.fork()
     if child == 0:
         try:
-            os.close(outcome)
+            for pipe in (outcome, sys.stdin.fileno(), sys.stdout.fileno()):
+                os.close(pipe)  # or it could answer, and read, in the place of the forks after it
             _limit(seconds)
             found = _work(kind, raw)
             with os.fdopen(answer, "wb") as told:

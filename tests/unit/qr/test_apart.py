@@ -140,6 +140,8 @@ def test_a_picture_without_a_code_is_said_to_be_one(reader):
         'return b\'{"code": "accepted"}\'',
         "return b'[' * 100_000",
         "os.kill(os.getppid(), signal.SIGKILL)",
+        "os.write(1, b'+' + (8).to_bytes(4, 'big') + b'[\"mine\"]' + b'+' + (8).to_bytes(4, 'big') + b'[\"mine\"]')",
+        "os.fstat(0); return b'[\"what others send is within reach\"]'",
     ],
 )
 def test_whatever_becomes_of_one_file_is_not_decided_and_the_next_is_read(worker, does):
