@@ -134,6 +134,19 @@ def test_what_a_service_that_was_killed_left_is_removed_by_the_next_and_nothing_
     other.close()
 
 
+def test_what_others_put_in_the_place_of_what_was_left_is_not_touched(place, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (place / "vcred-metrics-link").symlink_to(elsewhere)
+    folder = place / "vcred-metrics-folder"
+    folder.mkdir()
+    (folder / "lock").symlink_to(elsewhere / "made")
+    (place / "vcred-metrics-file").write_text("of somebody")
+    with SharedMetrics():
+        assert list(elsewhere.iterdir()) == []
+        assert folder.is_dir()
+        assert (place / "vcred-metrics-file").read_text() == "of somebody"
+
+
 def test_a_file_that_a_worker_left_broken_is_begun_anew(place):
     with SharedMetrics() as shared:
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -93,7 +94,7 @@ def _locked(folder: Path) -> int | None:
     locks = _locks()
     if locks is None:
         return None
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         locks.flock(handle, locks.LOCK_EX | locks.LOCK_NB)
     except OSError:
@@ -104,7 +105,11 @@ def _locked(folder: Path) -> int | None:
 
 def _sweep() -> None:
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # another user's
+        with suppress(OSError):
+            found = left.lstat()
+            # Where everybody may write, others may have put something else there under this name.
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                continue
             handle = _locked(left)
             if handle is not None:
                 shutil.rmtree(left, ignore_errors=True)
