@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,7 @@ __all__ = ["Answered", "Asked", "AskedByPage", "Presenting", "RequestPreview"]
 _OBJECT: Final = "application/oauth-authz-req+jwt"
 _LIMIT: Final = 256 * 1024
 _MAX_REDIRECT: Final = 2048
+_PLAIN: Final = re.compile(r"[\x21-\x7e]+")
 _UNSIGNED: Final = "openid4vp-v1-unsigned"
 _SIGNED: Final = "openid4vp-v1-signed"
 _MULTISIGNED: Final = "openid4vp-v1-multisigned"
@@ -215,11 +217,11 @@ class Presenting:
         """Where the verifier wants the browser to go: a plain https address, or it is refused (threats WF-16)."""
         schemes = ("https", "http") if self._online.development else ("https",)
         path = "response.redirect_uri"
-        if not isinstance(url, str) or not 0 < len(url) <= _MAX_REDIRECT:
+        # A fragment is allowed here (section 8.2), and is nothing that a host is found in.
+        if not isinstance(url, str) or len(url) > _MAX_REDIRECT or not _PLAIN.fullmatch(url) or "\\" in url:
             raise MalformedError(ReasonCode.SCHEME, path, "not an address")
         if url.partition(":")[0] not in schemes:
             raise MalformedError(ReasonCode.SCHEME, path, "must be an https address")
-        # A fragment is allowed here (section 8.2), and is nothing that a host is found in.
         return shown_host(url.partition("#")[0], path)
 
     def _fetched(self, url: str, wallet_nonce: str | None) -> Answer:
