@@ -48,6 +48,7 @@ def check_login(policy: VerificationPolicy, trust: TrustBundle, *, production: b
         ("freshness", not policy.challenge or policy.max_age is not None, "a login is an answer to a challenge alone"),
         ("status", not policy.status.required, "a login needs a status"),
         ("certificates", len(policy.slots) != 1 or not policy.slots[0].required, "a login asks for one document"),
+        ("certificates", any(slot.multiple for slot in policy.slots), "a login asks for one document"),
         ("certificates", policy.needs_reference_date, "a login has no reference date"),
     ]
     for path, found, detail in wrong:

@@ -335,7 +335,7 @@ def _print_result(console: Console, result: VerificationResult, catalog: Catalog
         for one in result.certificates:
             console.print(_type_name(one.code, catalog, lang), style="bold")
             kind = catalog[one.code] if one.code is not None and one.code in catalog else None
-            own = result.claims.get(one.slot) or result.claims[one.query_id]
+            own = result.claims.get(one.slot) or result.claims.get(one.query_id, {})
             print_claims(console, kind, own, lang)
         return
     head = (

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from vcred.errors import PolicyError
 from vcred.identification import CardReader, ReadingOutcome
 from vcred.oid4vp import build_answer, build_error, parse_request
 from vcred.testing import World
@@ -121,3 +122,11 @@ def test_the_purpose_is_in_the_language_of_the_visitor(world, guest):
     }
     assert told == {"ko": "증명서 신청인의 본인 확인", "en": "Confirming who applies for a certificate"}
     assert guest.cards("en") == ("Resident Registration Card (mobile)", "Driver's Licence (mobile)")
+
+
+def test_a_login_with_several_cards_is_no_login(world, guest):
+    one = "required = true\n\n[[certificates.any_of]]"
+    several = guest.policy.source.replace(one, f"multiple = true\n{one}", 1)
+    assert several != guest.policy.source
+    with pytest.raises(PolicyError, match="one document"):
+        GuestVerifier(lambda: world.trust, world.identity, VerificationPolicy.load(several), production=False)
