@@ -98,21 +98,18 @@ def _relation(
 def _same_address(
     policy: VerificationPolicy, rule: SameAddress, present: Mapping[str, Sequence[PresentedCertificate]]
 ) -> Iterator[Finding]:
-    sides = []
-    for ref in rule.between:
-        places = [
-            place
-            for cert, wanted in _alternatives(policy, ref, present)
-            for place in cert.places(wanted.addresses[ref.name])
-        ]
-        sides.append((ref, places))
-    _, first = sides[0]
-    for ref, places in sides[1:]:
-        results = [same_place(one, other) for one in first for other in places]
-        if any(results):
-            continue
-        code = ReasonCode.MANUAL if not results or None in results else ReasonCode.DIFFERENT_ADDRESS
-        yield _say(rule.id, code, ref)
+    # Of several certificates in a slot each is a side of its own: one that fits must not cover for one that does not.
+    sides = [
+        [(ref, cert.places(wanted.addresses[ref.name])) for cert, wanted in _alternatives(policy, ref, present)]
+        for ref in rule.between
+    ]
+    for _, first in sides[0]:
+        for ref, places in (one for side in sides[1:] for one in side):
+            results = [same_place(one, other) for one in first for other in places]
+            if any(results):
+                continue
+            code = ReasonCode.MANUAL if not results or None in results else ReasonCode.DIFFERENT_ADDRESS
+            yield _say(rule.id, code, ref)
 
 
 def _unless(

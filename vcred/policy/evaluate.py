@@ -7,12 +7,14 @@ The wallet asks before it presents (``evaluate``), the verifier asks for the evi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations, starmap
 from typing import TYPE_CHECKING
 
 from vcred.catalog.age import kst_date
 from vcred.policy import _cross, _slot
 from vcred.policy._finding import Finding
 from vcred.policy.compile import slot_of
+from vcred.policy.presented import alike
 from vcred.policy.rules import Relation, SameAddress, SamePerson
 from vcred.reasons import ReasonCode
 
@@ -93,13 +95,19 @@ def _by_slot(
 
 
 def _presence(policy: VerificationPolicy, filled: Mapping[str, list[PresentedCertificate]]) -> RuleCheck:
-    """A slot takes one certificate: none where one is needed is wrong, and so are two where it is for one."""
+    """A slot takes one certificate: none where one is needed is wrong, and so are two where it is for one.
+
+    Where it takes several they are several: two that may be one are for a person to look at.
+    """
     missing = [slot.id for slot in policy.slots if slot.required and slot.id not in filled]
     for choice in policy.combinations:
         if not any(all(slot in filled for slot in option) for option in choice):
             missing += [slot for slot in choice[0] if slot not in filled]
     # Two in one slot could be of two people, and whoever reads the claims would have to pick one.
     crowded = [slot for slot, many in filled.items() if len(many) > 1 and not policy.slot(slot).multiple]
+    twice = [
+        slot for slot, many in filled.items() if slot not in crowded and any(starmap(alike, combinations(many, 2)))
+    ]
     return RuleCheck(
         rule="certificates",
         step=9,
@@ -112,6 +120,11 @@ def _presence(policy: VerificationPolicy, filled: Mapping[str, list[PresentedCer
             *(
                 Finding(rule="certificates", code=ReasonCode.DCQL, certificate=slot, detail="more than one certificate")
                 for slot in crowded
+            ),
+            *(
+                # A holder has several copies of each, and may show two of one.
+                Finding(rule="certificates", code=ReasonCode.MANUAL, certificate=slot, detail="nothing tells two apart")
+                for slot in twice
             ),
         ),
     )

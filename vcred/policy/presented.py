@@ -21,6 +21,7 @@ __all__ = [
     "Identity",
     "Place",
     "PresentedCertificate",
+    "alike",
     "compare",
     "dates",
     "fits",
@@ -78,6 +79,24 @@ class Identity:
     birth_date: str | None = field(repr=False)
     rrn: tuple[str, str, str] | None = field(repr=False)
     relation: str | None = field(repr=False)
+
+
+def alike(one: PresentedCertificate, other: PresentedCertificate) -> bool:
+    """Whether nothing that both show tells two certificates apart: they may be copies of one, in whatever formats."""
+    if (one.code, one.issuer, one.issued_on) != (other.code, other.issuer, other.issued_on):
+        return False
+    return _agree(one.claims, other.claims, whole=not one.hidden_elements and not other.hidden_elements)
+
+
+def _agree(one: Any, other: Any, *, whole: bool) -> bool:
+    """``whole``: no element of a list is hidden, so that lists can be compared."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return all(_agree(one[name], other[name], whole=whole) for name in one.keys() & other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        if not whole:
+            return True
+        return len(one) == len(other) and all(_agree(a, b, whole=True) for a, b in zip(one, other, strict=True))
+    return same(one, other)
 
 
 def fits(element: Any, where: Where) -> bool | None:

@@ -351,3 +351,52 @@ HOME = "가람특별시 새솔구 별빛로 12, 101동 1203호"
 def test_addresses_are_the_same_when_they_are_the_same_place(one, other, same):
     assert same_place(place(one), place(other)) is same
     assert same_place(place(other), place(one)) is same
+
+
+def several(*, rule="", claims='["name", "currentAddress.road"]'):
+    """A policy with two slots, of which the first takes several certificates."""
+    home = 'addresses.home = { path = "currentAddress.road" }'
+    one = slot("one", "resident.personal", claims=claims, extra=home)
+    return policy(
+        one.replace("required = true", "required = true\nmultiple = true"),
+        slot("two", "resident.personal", claims='["name", "currentAddress.road"]', extra=home),
+        rule=rule,
+    )
+
+
+@pytest.mark.parametrize("between", ['["one.home", "two.home"]', '["two.home", "one.home"]'])
+@pytest.mark.parametrize("wrong", [None, 0, 1])
+def test_of_several_certificates_in_a_slot_each_is_at_the_same_address(make, at, between, wrong):
+    wanted = several(rule=f'rule = "sameAddress"\nbetween = {between}')
+    paths = ["name", "currentAddress.road"]
+    elsewhere = {"currentAddress.road": "새솔특별시 다른구 다른로 9"}
+    shown = [
+        make(
+            "resident.personal",
+            paths,
+            issued_on=date(2026, 8, 18 + number),
+            change=elsewhere if number == wrong else {},
+        )
+        for number in range(2)
+    ]
+    found = evaluate(wanted, {"one": shown, "two": [make("resident.personal", paths)]}, at=at)
+    assert codes(found) == ([] if wrong is None else ["different_address"])
+
+
+def test_one_certificate_does_not_count_as_two(make, at):
+    wanted = several(claims='["name"]')
+    two = {"two": [make("resident.personal", ["name", "currentAddress.road"])]}
+
+    def found(*shown):
+        return codes(evaluate(wanted, {"one-1": list(shown[:1]), "one-2": list(shown[1:]), **two}, at=at))
+
+    one = make("resident.personal", ["name"])
+    assert found(one) == []
+    assert found(one, make("resident.personal", ["name"], issued_on=date(2026, 8, 19))) == []
+    assert found(one, make("resident.personal", ["name"], change={"name": "김다른"})) == []
+    assert found(one, make("resident.personal", ["name"], issuer="https://b.example")) == []
+    assert found(one, one) == ["manual"]
+    assert found(one, make("resident.personal", ["name"])) == ["manual"], "another copy of it"
+    more = make("resident.personal", ["name", "currentAddress"])
+    assert found(one, more) == ["manual"], "showing more of it makes no other of it"
+    assert found(one, one, one) == ["manual"], "said once"

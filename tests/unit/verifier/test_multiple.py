@@ -8,6 +8,7 @@ from tests.services.bank_kit import AT, world
 from vcred.errors import ConsentError
 from vcred.oid4vp import ResponseMode, build_answer
 from vcred.policy import VerificationPolicy
+from vcred.presentation import Presentation
 from vcred.reasons import ReasonCode
 from verifier import MemoryRequestStore, Verifier
 from verifier.server.pages.views import verdict_view
@@ -44,7 +45,11 @@ def policy(multiple: bool = True) -> VerificationPolicy:
 
 @pytest.fixture(scope="module")
 def town():
-    return world(CODE, CODE, CODE, formats=("dc+sd-jwt", "mso_mdoc", "sd-cwt"))
+    made = world(formats=("dc+sd-jwt", "mso_mdoc", "sd-cwt"))
+    sample = made.catalog[CODE].sample
+    for number in range(3):
+        made.issue(CODE, record={**sample, "employer": {**sample["employer"], "name": f"가람{number}(가상)"}})
+    return made
 
 
 @pytest.fixture
@@ -114,3 +119,16 @@ def test_an_answer_with_several_to_a_request_for_one_is_refused(verifier, town):
     request, _ = asked(verifier, town, "dc+sd-jwt", multiple=False)
     result = verifier.verify(presentation, request=request, at=AT)
     assert ReasonCode.DCQL in [one.code for one in result.reasons]
+
+
+@pytest.mark.parametrize("form", ["dc+sd-jwt", "mso_mdoc", "sd-cwt"])
+def test_two_copies_of_one_certificate_do_not_count_as_two(verifier, town, form):
+    first = town.wallet.certificates()[0].id
+    request, consent = asked(verifier, town, form)
+    shown = [
+        town.wallet.present(again.approve(choose={"career": first}, reuse=True), at=AT).tokens["career"]
+        for again in (consent, town.wallet.match(request, at=AT))
+    ]
+    result = verifier.verify(Presentation(tokens={"career": shown[0] + shown[1]}), request=request, at=AT)
+    assert not result
+    assert [one.code for one in result.reasons] == [ReasonCode.MANUAL]
