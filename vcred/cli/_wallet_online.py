@@ -298,7 +298,7 @@ def _agreed(
     if refused is None:
         consent = asked.consent.approve(also=also, choose=choose, reuse=reuse)
     if not yes:
-        show_request(run, asked)
+        show_request(run, asked, consent if refused is None and (also or choose) else None)
     if refused is not None:
         raise refused
     _agree(run, "보여 줄까요?", "Show this?", yes=yes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from wallet import Wallet
     from wallet._records import HistoryRecord
     from wallet.certificate import Certificate
-    from wallet.consent import Choice, ConsentRequest, Disclosure
+    from wallet.consent import Choice, Consent, ConsentRequest, Disclosure
 
 __all__ = [
     "ask_facts",
@@ -209,8 +210,11 @@ def ask_facts(asked: ConsentRequest, lang: str) -> dict[str, Any]:
     }
 
 
-def print_asked(console: Console, asked: ConsentRequest, lang: str) -> None:
-    """Who asks for what and why, what would be shown, and what speaks against it."""
+def print_asked(console: Console, asked: ConsentRequest, lang: str, consent: Consent | None = None) -> None:
+    """Who asks for what and why, what would be shown, and what speaks against it.
+
+    With ``consent`` it is what the holder chose that is shown, and not the default answer.
+    """
     from vcred.cli._show import plain, reason_lines, table
 
     korean = lang == "ko"
@@ -227,11 +231,15 @@ def print_asked(console: Console, asked: ConsentRequest, lang: str) -> None:
             else "This request has no challenge: an answer could be copied and used again"
         )
     head = ["증명서", "항목", "경로", ""] if korean else ["certificate", "claim", "path", ""]
-    names = {one.certificate.id: one.certificate.name(lang) for many in asked.candidates.values() for one in many}
-    words = ("필수", "늘 함께", "선택") if korean else ("required", "goes along", "optional")
+    names = _names(asked, lang)
+    if consent is None:
+        parts = {("필수", "required"): asked.required, ("늘 함께", "goes along"): _always(asked)}
+    else:
+        parts = {("보여 줌", "shown"): consent.disclosures}
+    rest = [one for one in asked.optional if consent is None or one not in consent.disclosures]
     rows = [
-        (names.get(one.certificate, one.certificate), one.label(lang), str(one.path), word)
-        for word, many in zip(words, (asked.required, _always(asked), asked.optional), strict=True)
+        (names.get(one.certificate, one.certificate), one.label(lang), str(one.path), ko if korean else en)
+        for (ko, en), many in (parts | {("선택", "optional"): rest}).items()
         for one in many
     ]
     if rows:
@@ -244,15 +252,15 @@ def print_asked(console: Console, asked: ConsentRequest, lang: str) -> None:
 
 
 def _always(asked: ConsentRequest) -> list[Disclosure]:
-    """What goes with the certificates that would be shown, whatever is asked."""
-    chosen = {(one.query, one.certificate) for one in asked.required}
-    return [
-        one
-        for query, many in asked.candidates.items()
-        for choice in many
-        if (query, choice.certificate.id) in chosen
-        for one in choice.always
-    ]
+    """What goes with the certificates that would be shown, whatever is asked: of some formats, everything."""
+    return [one for choice in asked.chosen.values() for one in choice.always]
+
+
+def _names(asked: ConsentRequest, lang: str) -> dict[str, str]:
+    """What each certificate that answers is called; with its id where another has the same name."""
+    names = {one.certificate.id: one.certificate.name(lang) for many in asked.candidates.values() for one in many}
+    alike = Counter(names.values())
+    return {one: f"{name} {one}" if alike[name] > 1 else name for one, name in names.items()}
 
 
 def _disclosure(one: Disclosure, lang: str) -> dict[str, Any]:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vcred.cli._command import Run
     from wallet.client import Asked, IssuanceConsent
+    from wallet.consent import Consent
 
 __all__ = ["offer_problems", "show_offer", "show_request"]
 
 
-def show_request(run: Run, asked: Asked) -> None:
-    """Who asks for what, where the answer goes, and what is agreed to with it."""
+def show_request(run: Run, asked: Asked, consent: Consent | None) -> None:
+    """Who asks for what, what the holder chose to show, where the answer goes, and what is agreed to with it."""
     from vcred.cli._show import console, plain
     from vcred.cli._wallet_show import print_asked
 
     out = console(errors=run.json)
-    print_asked(out, asked.consent, run.lang)
+    print_asked(out, asked.consent, run.lang, consent)
     out.print(plain(run.text(f"보낼 곳: {asked.host}", f"goes to: {asked.host}")))
     for statement in asked.consent.statements:
         out.print(plain(run.text("동의할 내용: ", "to agree to: ") + " · ".join(statement.values())))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from wallet import Certificate, Wallet
-    from wallet.consent import ConsentRequest
+    from wallet.consent import Consent, ConsentRequest
 
 __all__ = ["command"]
 
@@ -191,7 +191,7 @@ def present(
         asked = _asked(run, wallet, request)
         consent = asked.approve(also=also, choose=chosen, reuse=reuse)
         if not yes:
-            _ask_holder(run, asked)
+            _ask_holder(run, asked, consent if also or choose else None)
         warnings = [reason.message(run.lang) for reason in asked.reasons]
         shown = [{"certificate": one.certificate, "path": str(one.path)} for one in consent.disclosures]
         answer = wallet.present(consent, at=run.at)
@@ -276,12 +276,12 @@ def _pair(text: str) -> tuple[str, str]:
     return query, certificate
 
 
-def _ask_holder(run: Run, asked: ConsentRequest) -> None:
-    """Show who asks for what, and go on only with a yes."""
+def _ask_holder(run: Run, asked: ConsentRequest, consent: Consent | None) -> None:
+    """Show who asks for what, and what the holder chose to show, and go on only with a yes."""
     from vcred.cli._show import console
     from vcred.cli._wallet_show import print_asked
 
-    print_asked(console(errors=run.json), asked, run.lang)
+    print_asked(console(errors=run.json), asked, run.lang, consent)
     if not click.confirm(run.text("보여 줄까요?", "Show this?"), err=True):
         raise Rejected(run.text("보여 주지 않았습니다", "nothing was shown"), kind="declined")
 
