@@ -190,9 +190,11 @@ def _of_type(
     if policy is not None:
         slot = next((one for one in policy.slots if one.id == slot_of(wanted.id)), None)
         accepted = None if slot is None else slot.acceptable(kind.code)
-        if accepted is None:
+        if slot is None or accepted is None:
             yield _too_much(wanted.id, "the policy does not ask for this certificate")
             return
+        if wanted.multiple and not slot.multiple:
+            yield _too_much(wanted.id, "the policy asks for one certificate")
         allowed = accepted.asked + accepted.optional
     spelling = spelling_of(wanted.format, kind)
     for claim in wanted.claims or ():

@@ -7,11 +7,14 @@ import pytest
 from tests.services.bank_kit import AT, world
 from vcred.errors import ConsentError
 from vcred.oid4vp import ResponseMode, build_answer
-from vcred.policy import VerificationPolicy
+from vcred.policy import VerificationPolicy, compile_policy
 from vcred.presentation import Presentation
 from vcred.reasons import ReasonCode
+from vcred.trust import Names
 from verifier import MemoryRequestStore, Verifier
 from verifier.server.pages.views import verdict_view
+from wallet.asking import over_asking
+from wallet.consent import Asker
 
 CODE = "work.career"
 TEXT = """
@@ -132,3 +135,12 @@ def test_two_copies_of_one_certificate_do_not_count_as_two(verifier, town, form)
     result = verifier.verify(Presentation(tokens={"career": shown[0] + shown[1]}), request=request, at=AT)
     assert not result
     assert [one.code for one in result.reasons] == [ReasonCode.MANUAL]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_asking_for_several_where_the_named_policy_is_for_one_is_over_asking(town, several):
+    named = policy(several)
+    query = compile_policy(policy(), town.catalog, ["dc+sd-jwt"])
+    asker = Asker(client_id="x509_hash:x", registered=True, names=Names(ko="은행", en="Bank"))
+    found = over_asking(query, policy=named, asker=asker, registered_for=[named.id], catalog=town.catalog)
+    assert [(one.code, one.path) for one in found] == ([] if several else [(ReasonCode.OVER_ASKING, "career")])
