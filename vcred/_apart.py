@@ -107,6 +107,8 @@ class ApartProcess:
         )
         self._process, self._owner = process, os.getpid()
         self._end = weakref.finalize(self, _end, process, self._owner)
+        if self._killed:
+            raise ValueError("the time was over before there was anything to end")
         assert process.stdout is not None
         kind, body = _read(process.stdout)
         if kind == b"!":
@@ -116,9 +118,9 @@ class ApartProcess:
         return process
 
     def _kill(self) -> None:
+        self._killed = True  # first, for a process that is being started now
         process = self._process
         if process is not None:
-            self._killed = True
             _kill(process)
 
     def _stop(self) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import random
+import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 
 from vcred import qr
+from vcred._apart import ApartProcess, NoAnswerError
 from vcred.errors import MalformedError, RefusedError
 from vcred.qr import apart
 from vcred.qr.apart import PictureReader
@@ -22,6 +25,7 @@ from vcred.reasons import ReasonCode
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="limits are those of POSIX")
 
+POPEN = subprocess.Popen
 NOISE = random.Random(20261122)
 SHEET = NOISE.randbytes(300)
 (CODE,) = qr.encode(qr.Message(qr.MessageKind.PAPER, {1: SHEET}))
@@ -210,3 +214,32 @@ def test_nothing_is_left_when_it_is_closed():
     running = reader._all[0]._process
     reader.close()
     assert running.returncode is not None
+
+
+SLOW = """
+import sys, time
+time.sleep(2)
+sys.stdout.buffer.write(b"*" + bytes(4) + b"+" + bytes(4))
+sys.stdout.buffer.flush()
+time.sleep(600)
+"""
+
+
+def test_a_time_that_is_over_while_the_process_starts_is_over(tmp_path, monkeypatch):
+    file = tmp_path / "worker.py"
+    file.write_text(SLOW)
+    begun = []
+
+    class Slow(ApartProcess):
+        def worker(self):
+            assert timer.is_set() or timer.wait(60)
+            return file
+
+    timer = threading.Event()
+    slow = Slow(seconds=0.0)
+    monkeypatch.setattr(slow, "_kill", lambda: (ApartProcess._kill(slow), timer.set()))
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **more: begun.append(POPEN(*args, **more)) or begun[-1])
+    with pytest.raises(NoAnswerError):
+        slow.ask(b"x")
+    (process,) = begun
+    assert process.returncode is not None
