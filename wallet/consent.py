@@ -270,6 +270,8 @@ class ConsentRequest:
             raise ConsentError("something that is required is missing")
         wished = {name: (one,) if isinstance(one, str) else tuple(one) for name, one in (choose or {}).items()}
         chosen = self._chosen({name: many[0] for name, many in wished.items() if many})
+        if any(many and name not in chosen for name, many in wished.items()):
+            raise ConsentError("choose names certificates for two alternatives")
         extra = self._extra(chosen, also)
         more = [choice for name, many in wished.items() for choice in self._more(name, many)]
         shown_all = [*chosen.values(), *more]

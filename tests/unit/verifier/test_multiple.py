@@ -8,7 +8,7 @@ from tests.services.bank_kit import AT, world
 from vcred.errors import ConsentError
 from vcred.oid4vp import ResponseMode, build_answer
 from vcred.policy import VerificationPolicy, compile_policy
-from vcred.presentation import Presentation
+from vcred.presentation import Challenge, Presentation
 from vcred.reasons import ReasonCode
 from vcred.trust import Names
 from verifier import MemoryRequestStore, Verifier
@@ -144,3 +144,12 @@ def test_asking_for_several_where_the_named_policy_is_for_one_is_over_asking(tow
     asker = Asker(client_id="x509_hash:x", registered=True, names=Names(ko="은행", en="Bank"))
     found = over_asking(query, policy=named, asker=asker, registered_for=[named.id], catalog=town.catalog)
     assert [(one.code, one.path) for one in found] == ([] if several else [(ReasonCode.OVER_ASKING, "career")])
+
+
+def test_certificates_for_two_alternatives_are_not_chosen_at_once(verifier, town):
+    ids = [one.id for one in town.wallet.certificates()]
+    request = verifier.request(policy(), freshness=Challenge(), at=AT, formats=["dc+sd-jwt", "mso_mdoc"])
+    consent = town.wallet.match(request, at=AT)
+    assert consent.approve(choose={"career-2": ids[:2]}, reuse=True)
+    with pytest.raises(ConsentError, match="alternatives"):
+        consent.approve(choose={"career-1": ids[:2], "career-2": [ids[2]]}, reuse=True)
