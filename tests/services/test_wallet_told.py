@@ -17,8 +17,8 @@ from tests.services.test_wallet_strangers import JSON, PLACES, fresh
 from tests.services.town import Town
 from tests.services.verifier_peer import VerifierPeer
 from tests.services.wallet_kit import AT, Attester, Clock
-from vcred.cli._wallet_failures import explained, line_of, told
-from vcred.errors import RefusedError, TransportError, VcredError
+from vcred.cli._wallet_failures import consent_failure, explained, line_of, told
+from vcred.errors import ConsentError, RefusedError, TransportError, VcredError
 from vcred.reasons import ReasonCode
 from vcred.testing import World
 from wallet.client import Online, ServerError
@@ -389,3 +389,9 @@ def test_an_issuer_with_too_many_requests_keeps_the_offer_open(world: World, att
     assert (caught.value.final, caught.value.retry_after) == (False, 60)
     del peer.odd["instead"]
     assert len(online.collect().certificates) == 1
+
+
+def test_nothing_controls_the_terminal_from_what_stands_in_the_way_of_a_yes() -> None:
+    for lang in ("ko", "en"):
+        line = consent_failure(ConsentError("this request asks for too much: a\x1b[31m\u202e"), lang).message
+        assert line.isprintable(), line

@@ -107,11 +107,13 @@ def refused_request(asked: ConsentRequest, lang: str) -> Rejected | None:
 
 def consent_failure(error: ConsentError, lang: str) -> Rejected:
     """What stands in the way of the holder's yes."""
+    from vcred.qr import safe_text
+
     text, fix = {
         "ko": ("이렇게는 할 수 없습니다", "--yes 없이 다시 실행해 무엇이 요청되는지 보세요"),
         "en": ("It cannot be done like this", "run it again without --yes to see what is asked"),
     }[lang]
-    line = f"{text}: {detail_text(str(error), lang)} - {fix}"
+    line = safe_text(f"{text}: {detail_text(str(error), lang)} - {fix}")
     return Rejected(line, kind="ConsentError", code="no_consent", action=fix)
 
 
