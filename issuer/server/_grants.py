@@ -14,9 +14,10 @@ from issuer.database import Database
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
+__all__ = ["GUESSES_LAST", "AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
 
-_MINUTE: Final = 60
+GUESSES_LAST: Final = 60
+"""Seconds in which guesses are counted, from the first of them."""
 
 
 class AuthorizationRow(NamedTuple):
@@ -92,9 +93,9 @@ class GrantRows(Database):
         return self._one("SELECT 1 FROM spent WHERE hash = ?", self.secret_hash(kind, value)) is not None
 
     def add_guess(self, who: str, *, at: int) -> None:
-        """One more wrong guess by ``who``: the first begins a minute, at whose end the next is the first again."""
+        """One more by ``who``: the first begins a minute, at whose end the next is the first again."""
         known = self.secret_hash("guess", who)
-        self._db.execute("DELETE FROM guesses WHERE began <= ?", (at - _MINUTE,))
+        self._db.execute("DELETE FROM guesses WHERE began <= ?", (at - GUESSES_LAST,))
         more = self._db.execute("UPDATE guesses SET number = number + 1 WHERE hash = ?", (known,))
         if more.rowcount == 0:
             self._db.execute("INSERT INTO guesses VALUES (?, ?, 1)", (known, at))
@@ -104,7 +105,7 @@ class GrantRows(Database):
         row = self._one(
             "SELECT max(number) AS number FROM guesses WHERE hash = ? AND began > ?",
             self.secret_hash("guess", who),
-            at - _MINUTE,
+            at - GUESSES_LAST,
         )
         return int(row["number"] or 0)
 

@@ -60,6 +60,7 @@ def _begin(site: Site, showings: Showings, visit: Visit) -> Response:
     answer = RedirectResponse(site.at(f"/apply/login/id/{state}"), status_code=303, headers=_NO_STORE)
     site.sessions.begin_login(
         answer,
+        visit.request,
         browser,
         state,
         place_of(site, visit),

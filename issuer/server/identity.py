@@ -61,6 +61,13 @@ class UnknownPersonError(LoginError):
         super().__init__("the registry does not know who logged in")
 
 
+class TooManyLoginsError(LoginError):
+    """So many logins were begun from one address that it has to wait."""
+
+    def __init__(self) -> None:
+        super().__init__("too many logins were begun from one address")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who logged in: the registry's key for them, and their name for the pages."""

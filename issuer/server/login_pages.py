@@ -43,7 +43,7 @@ def _leave(site: Site, visit: Visit) -> Response:
     browser = site.sessions.browser_of(visit.request) or secrets.token_urlsafe(24)
     there = site.provider.begin(site.sessions.login(state, browser), lang=visit.lang, at=visit.at)
     answer = RedirectResponse(there, status_code=303, headers={"Cache-Control": "no-store"})
-    site.sessions.begin_login(answer, browser, state, place, at=visit.at)
+    site.sessions.begin_login(answer, visit.request, browser, state, place, at=visit.at)
     return answer
 
 

@@ -140,6 +140,8 @@ class IssuerServerSettings(Settings):
     """Whether DPoP proofs and attestation proofs need a nonce (challenge) of ours."""
     wrong_guesses: Annotated[int, Field(ge=1)] = 60
     """Requests from one address that may fail for a wrong code or client, in a minute that begins with the first."""
+    begun_logins: Annotated[int, Field(ge=1)] = 60
+    """Logins of applicants that one address may begin, in a minute that begins with the first."""
 
     lifetimes: Lifetimes = Lifetimes()
     tx_code: TxCodeSettings = TxCodeSettings()

@@ -14,7 +14,7 @@ _OAUTH = (
         expires_at INTEGER NOT NULL
     ) STRICT""",
     "CREATE INDEX spent_by_expiry ON spent (expires_at)",
-    # Wrong guesses by address, since the first of them.
+    # Wrong guesses, and logins that were begun, by address, since the first of them.
     """CREATE TABLE guesses (
         hash BLOB NOT NULL,
         began INTEGER NOT NULL,

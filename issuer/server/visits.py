@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from starlette.responses import RedirectResponse
 
 from issuer.server._logins import SessionRow
-from issuer.server.identity import Login
+from issuer.server.identity import Login, TooManyLoginsError
 from vcred.errors import VcredError
 from vcred.formats._wire import b64u_encode, epoch
+from vcred.serving import counted_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,6 +111,7 @@ class Sessions:
     def begin_login(
         self,
         answer: Response,
+        request: Request,
         browser: str,
         state: str,
         place: str,
@@ -118,10 +120,18 @@ class Sessions:
         seconds: int = _LOGIN,
         within: Callable[[], object] | None = None,
     ) -> None:
-        """Remember a login that this browser is sent away for. ``within`` is done in the same transaction."""
-        store, now = self._parts.store, epoch(at)
+        """Remember a login that this browser is sent away for. ``within`` is done in the same transaction.
+
+        Nobody has to be anybody for it: raises ``TooManyLoginsError`` where one address begins too many.
+        """
+        store, now, most = self._parts.store, epoch(at), self._parts.settings.begun_logins
+        who = f"begun login {counted_address(request)}"
 
         def work() -> None:
+            # Counted in the transaction that writes, so that many at once are no more than the limit.
+            if store.guesses(who, at=now) >= most:
+                raise TooManyLoginsError
+            store.add_guess(who, at=now)
             store.add_login(state, browser, place, expires_at=now + seconds, at=now)
             if within is not None:
                 within()

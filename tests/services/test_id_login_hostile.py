@@ -147,6 +147,29 @@ def test_vp_10_wrong_codes_are_counted_for_the_address(one):
     assert waiting.bring(code).status_code == 303
 
 
+def test_so_many_logins_may_be_begun_from_one_address(target, tmp_path, world):  # noqa: F811 - as above
+    """Beginning one needs no login: what is remembered of them has a limit, in all processes together."""
+    world.at = AT
+    with closing(Hall(target, tmp_path, world, begun_logins=3)) as hall:
+        first, other, place = hall.begin(), hall.again(), "/garam/apply/login/id"
+        hall.clock.forward(seconds=59)
+        assert other.send("GET", place).status_code == 303
+        statuses = [answer.status_code for answer in other.send_all([("GET", place, {})] * 4)]
+        assert sorted(statuses) == [303, 429, 429, 429]
+        refused = hall.service.send("GET", place)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+        assert heading(refused) == "로그인을 너무 자주 시작했습니다"
+        assert heading(hall.service.send("GET", f"{place}?lang=en")) == "Too many logins were begun"
+        assert "set-cookie" not in refused.headers
+        assert hall.service.send("GET", "/garam/apply/login").status_code == 429, "in whatever way"
+        assert hall.service.store._one("SELECT count(*) AS n FROM showings")["n"] == 6
+        assert first.look().status_code == 200, "what has begun goes on"
+        hall.service.address = "192.0.2.9"
+        assert hall.service.send("GET", place).status_code == 303
+        hall.clock.forward(seconds=1)
+        assert other.send("GET", place).status_code == 303, "a minute after the first"
+
+
 def test_vp_07_the_first_answer_is_the_answer_and_a_replayed_one_is_none(hall):
     waiting = hall.begin()
     request = hall.fetch(waiting.links()[0])

@@ -339,6 +339,19 @@ def test_op_all_addresses_of_one_subscriber_are_one(service):
     assert operator.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 303
 
 
+def test_so_many_logins_at_the_provider_may_be_begun_from_one_address(service):
+    visitor = Browser(service)
+    for number in range(service.settings.begun_logins):
+        service.address = f"2001:db8:1:2::{number:x}"
+        assert visitor.send("GET", "/garam/apply/login").status_code == 303
+    service.address = "2001:db8:1:2:ffff::1"
+    refused = visitor.send("GET", "/garam/apply/login")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert service.store._one("SELECT count(*) AS n FROM logins")["n"] == service.settings.begun_logins
+    service.clock.forward(minutes=1)
+    assert visitor.send("GET", "/garam/apply/login").status_code == 303
+
+
 def test_an_applicant_is_no_operator(browser):
     browser.login()
     browser.cookies["vcred_operator"] = browser.cookies["vcred_session"]
