@@ -14,10 +14,9 @@ from issuer.database import Database
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["GUESSES_LAST", "AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
+__all__ = ["AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
 
-GUESSES_LAST: Final = 60
-"""Seconds in which guesses are counted, from the first of them."""
+_MINUTE: Final = 60
 
 
 class AuthorizationRow(NamedTuple):
@@ -95,7 +94,7 @@ class GrantRows(Database):
     def add_guess(self, who: str, *, at: int) -> None:
         """One more by ``who``: the first begins a minute, at whose end the next is the first again."""
         known = self.secret_hash("guess", who)
-        self._db.execute("DELETE FROM guesses WHERE began <= ?", (at - GUESSES_LAST,))
+        self._db.execute("DELETE FROM guesses WHERE began <= ?", (at - _MINUTE,))
         more = self._db.execute("UPDATE guesses SET number = number + 1 WHERE hash = ?", (known,))
         if more.rowcount == 0:
             self._db.execute("INSERT INTO guesses VALUES (?, ?, 1)", (known, at))
@@ -105,7 +104,7 @@ class GrantRows(Database):
         row = self._one(
             "SELECT max(number) AS number FROM guesses WHERE hash = ? AND began > ?",
             self.secret_hash("guess", who),
-            at - GUESSES_LAST,
+            at - _MINUTE,
         )
         return int(row["number"] or 0)
 

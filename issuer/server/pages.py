@@ -19,7 +19,6 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads it
 from starlette.staticfiles import StaticFiles
 
 from issuer.database import StateError
-from issuer.server._grants import GUESSES_LAST
 from issuer.server.development import DevelopmentProvider
 from issuer.server.forms import read_form
 from issuer.server.identity import ElsewhereError, IdentityProvider, LoginError, TooManyLoginsError, UnknownPersonError
@@ -42,7 +41,6 @@ __all__ = ["Site", "add", "site_of"]
 
 _LOG: Final = logging.getLogger("vcred.issuer.pages")
 _FOLDER: Final = Path(__file__).parent
-_TOO_MANY: Final = 429
 
 _SAID: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     # The first that fits: its status, and the texts error_<name> and error_<name>_next.
@@ -169,10 +167,7 @@ class Site:
         # What we raise ourselves names no person; what Python raises might.
         text = str(error) if isinstance(error, VcredError) else ""
         _LOG.log(level, "page %s: %s: %s", request.url.path, type(error).__name__, text)
-        answer = self._error(request, of, name, status=status)
-        if status == _TOO_MANY:
-            answer.headers["Retry-After"] = str(GUESSES_LAST)
-        return answer
+        return self._error(request, of, name, status=status)
 
     def _error(
         self, request: Request, of: Literal["applicant", "operator"], problem: str, *, status: int, detail: str = ""
