@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from vcred.errors import (
@@ -31,11 +32,12 @@ from vcred.serving.openapi import describe_problems
 from vcred.serving.pages import language_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
     from fastapi import FastAPI
-    from starlette.requests import Request
     from starlette.responses import Response
+
+    from vcred.serving.limits import App, Receive, Send
 
 __all__ = ["ProtocolError", "add_problems", "problem"]
 
@@ -114,6 +116,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _unforeseen)
+    app.add_middleware(_Unforeseen)
 
 
 async def _protocol(request: Request, error: Exception) -> Response:
@@ -158,3 +161,32 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
     kind = type(error).__name__
     _LOG.error("incident %s: %s %s: %s\n%s", incident, request.method, request.url.path, kind, where)
     return problem(request, 500, "something went wrong here", incident=incident)
+
+
+class _Unforeseen:
+    """The end of an exception that nobody foresaw. Starlette would raise it again when it was answered, and the server
+    then write it into its log with its text.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def note(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            answer = await _unforeseen(Request(scope), error)
+            if begun:
+                raise ConnectionAbortedError("an answer broke off") from None
+            await answer(scope, receive, send)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import warnings
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
+from starlette.responses import StreamingResponse
 
 from vcred.errors import MalformedError, NotFound, SigningError, StoreError
 from vcred.reasons import ReasonCode
@@ -25,6 +29,9 @@ from vcred.serving import (
     language_of,
 )
 from vcred.serving.pages import shown
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class Body(BaseModel):
@@ -55,6 +62,14 @@ def service() -> FastAPI:
     @app.get("/fail/{name}")
     async def fail(name: str) -> None:
         raise errors[name]
+
+    @app.get("/breaks")
+    async def breaks() -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"a"
+            raise errors["bug"]
+
+        return StreamingResponse(parts())
 
     @app.post("/body")
     async def body(given: Body) -> int:
@@ -123,6 +138,36 @@ def test_a_refusal_speaks_the_clients_language() -> None:
     korean, english = (ask("GET", f"/fail/refused?lang={lang}").json()["title"] for lang in ("ko", "en"))
     assert korean != english
     assert any("가" <= character <= "힣" for character in korean)
+
+
+@pytest.mark.parametrize("path", ["/fail/bug", "/breaks"])
+def test_what_nobody_foresaw_is_no_text_for_the_servers_log_either(path: str, caplog: pytest.LogCaptureFixture) -> None:
+    """uvicorn logs what an application raises, with its text and those of what it came from."""
+    config = uvicorn.Config(service(), log_config=None, lifespan="off", access_log=False)
+    config.load()
+    server = uvicorn.Server(config)
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        place.listen()
+        with caplog.at_level(logging.ERROR):
+            asyncio.run(_served(server, place, path))
+    assert "ZeroDivisionError" in caplog.text
+    assert "901010-1991234" not in caplog.text
+
+
+async def _served(server: uvicorn.Server, place: socket.socket, path: str) -> None:
+    serving = asyncio.create_task(server.serve(sockets=[place]))
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{place.getsockname()[1]}", timeout=10) as client:
+            if path == "/breaks":
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await client.get(path)
+            else:
+                answer = await client.get(path)
+                assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def test_what_nobody_foresaw_says_nothing_and_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
