@@ -93,7 +93,9 @@ class CardReader(Protocol):
         """A new question, answered by ``direct_post.jwt``. Raises ``RefusedError``, ``SigningError``."""
 
     def renew(self, question: Question, *, wallet_nonce: str) -> bytes:
-        """Its request object with a wallet's nonce in it. Raises ``SigningError``."""
+        """Its request object with a wallet's nonce in it. Raises ``RefusedError`` if it is not to be answered any more,
+        ``SigningError``.
+        """
 
     def read(self, question: Question, answer: bytes, *, memory: Memory, at: datetime) -> Reading:
         """Judge a form that was posted. Raises ``RefusedError`` for what is no answer to it, ``StoreError``."""

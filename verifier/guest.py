@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from vcred.identification import Memory
     from vcred.policy import VerificationPolicy
+    from vcred.presentation import PresentationRequest
     from vcred.trust import TrustBundle
     from verifier.identity import ReaderIdentity
     from verifier.result import VerificationResult
@@ -137,16 +138,23 @@ class GuestVerifier:
     def renew(self, question: Question, *, wallet_nonce: str) -> bytes:
         """See ``CardReader``."""
         verifier = Verifier(self._trust(), self._identity, _Asking())
-        return verifier.renew(read_request(question.raw), wallet_nonce=wallet_nonce)
+        return verifier.renew(self._own(question), wallet_nonce=wallet_nonce)
 
     def read(self, question: Question, answer: bytes, *, memory: Memory, at: dt.datetime) -> Reading:
         """See ``CardReader``."""
-        request = read_request(question.raw)
+        request = self._own(question)
         verifier = Verifier(self._bundle(), self._identity, _Answered(question, memory))
         read = verifier.read(answer, request=request, at=at)
         if isinstance(read, WalletError):
             return Reading(outcome=ReadingOutcome.DECLINED, final=True)
         return _reading(verifier.verify(read, request=request, at=at))
+
+    def _own(self, question: Question) -> PresentationRequest:
+        """What was asked. The host may have started with another certificate since: nobody answers the one before."""
+        request = read_request(question.raw)
+        if request.client_id not in self._identity.client_ids:
+            raise RefusedError(ReasonCode.REQUEST_EXPIRED, "request", "asked under another certificate")
+        return request
 
     def _bundle(self) -> TrustBundle:
         found = self._trust()

@@ -44,6 +44,11 @@ class LoginRows(Database):
             (self.login_hash(state), self.browser_hash(browser), place, expires_at),
         )
 
+    def forget_logins(self, *, at: int) -> None:
+        """Delete logins under way, with what was shown for them, and sessions, that have ended."""
+        self._db.execute("DELETE FROM logins WHERE expires_at <= ?", (at,))
+        self._db.execute("DELETE FROM sessions WHERE expires_at <= ?", (at,))
+
     def use_login(self, state: str, browser: str, *, at: int) -> str | None:
         """Where the login goes on, once, in the browser that began it."""
         return self.use_login_of(self.login_hash(state), browser, at=at)

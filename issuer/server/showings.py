@@ -27,7 +27,7 @@ from issuer.records import claim_text
 from issuer.server.identity import ElsewhereError, LoginError, UnknownPersonError
 from issuer.server.people import finder
 from vcred.claims import ClaimPath
-from vcred.errors import NotFound, RefusedError, VcredError
+from vcred.errors import NotFound, RefusedError
 from vcred.formats._wire import b64u_encode, epoch
 from vcred.identification import Question, ReadingOutcome
 from vcred.oid4vp import RequestLink
@@ -199,7 +199,7 @@ class Showings:
         """Where the wallet sends the person. Whether the registry knows them is told to the person alone."""
         try:
             subject = self._find(read.code or "", read.claims)
-        except VcredError:
+        except Exception:  # the agency's function may raise anything: whatever it is, this answer is used up
             self._store.transact(lambda: self._store.end_showing(handle, "refused"))
             raise
         name = None if self._name is None else claim_text(read.claims, self._name)

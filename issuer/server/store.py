@@ -34,3 +34,9 @@ class ServiceStore(ApplicationRows, GrantRows, ShowingRows, LoginRows, IssuerSto
             from issuer.migrations import upgrade  # noqa: PLC0415 - PostgreSQL's were made on opening
 
             upgrade(text if "://" in text else f"sqlite:///{text}")
+
+    def forget_expired(self, *, at: int) -> None:
+        """Logins and sessions that have ended go too, with whom they were about."""
+        with self.writing():
+            super().forget_expired(at=at)
+            self.forget_logins(at=at)

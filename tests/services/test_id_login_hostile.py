@@ -195,6 +195,20 @@ def test_vp_07_of_answers_at_once_one_wins(hall):
     assert sorted(statuses) == [200, 400, 400, 400]
 
 
+def test_a_question_of_the_reader_before_is_answered_by_nobody(own):
+    """The agency's reader certificate was replaced: what was asked under the other name is over."""
+    waiting = own.begin()
+    link = waiting.links()[0]
+    request = own.fetch(link)
+    body = build_answer(own.present(request), request)
+    own.reader._identity = town(CARD).identity
+    assert told(own.post(request, body)) == (400, "invalid_request", ["request_expired"])
+    place = urlsplit(request.online.response_uri).path.removesuffix("/answer")
+    again = own.service.send("POST", place, data={"wallet_nonce": "n-0123456789"})
+    assert told(again) == (400, "invalid_request", ["request_expired"])
+    assert waiting.who is None
+
+
 def test_vp_06_vp_16_an_answer_to_another_login_is_none(one):
     mine, other = one.begin(), one.begin()
     request, foreign = one.fetch(mine.links()[0]), one.fetch(other.links()[0])
@@ -341,6 +355,21 @@ def test_somebody_whom_the_registry_does_not_know_is_told_so_alone(tmp_path, wor
         assert waiting.who is None
 
 
+def test_an_answer_over_which_the_agencys_own_function_breaks_ends_the_request(tmp_path, world, monkeypatch, caplog):
+    (tmp_path / "broken_here.py").write_text("def find(code, claims):\n    return {}[str(claims)]\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    world.at = AT
+    settings = {"subject": None, "lookup": "python:broken_here:find"}
+    with closing(Hall(f"sqlite:///{tmp_path}/issuer.db", tmp_path, world, id_login=settings)) as hall:
+        waiting = hall.begin()
+        answer = hall.show(waiting.links()[0])
+        assert answer.status_code == 500
+        assert "로그인할 수 없습니다" in waiting.look().text, "nobody waits for what cannot come"
+        assert "KeyError" in caplog.text
+        for text in (answer.text, caplog.text):
+            assert SUBJECT[-7:] not in text
+
+
 def test_vp_07_answers_that_prove_nothing_end_the_request_some_time(one):
     waiting = one.begin()
     request = one.fetch(waiting.links()[1])
@@ -405,6 +434,39 @@ def test_wf_16_a_login_by_card_leads_to_our_own_pages_only(one, place):
     assert landed.headers["location"] == "/garam/apply"
 
 
+def test_somebody_who_is_logged_in_may_log_in_as_somebody_else_by_card(hall):
+    visitor = Browser(hall.service)
+    visitor.login()
+    waiting = hall.begin(visitor)
+    code = hall.carried(hall.show(waiting.links()[0]))
+    before, action = visitor.cookies["vcred_session"], waiting.place.removeprefix("/garam")
+    assert waiting.bring(code).status_code == 403, "a form without the token of the session is none of ours"
+    waiting.look()
+    assert visitor.submit(action, follow=False, code=code).status_code == 303
+    assert waiting.who == SUBJECT
+    assert visitor.cookies["vcred_session"] != before
+    assert hall.service.store.session(before, at=int(hall.clock().timestamp())) is None
+
+
+def test_what_was_known_of_somebody_goes_with_the_login(hall):
+    """Also where nobody else logs in: whatever is published next takes with it what has ended."""
+    hall.show(hall.begin().links()[0])
+    waiting = hall.begin()
+    waiting.browser.send("GET", hall.show(waiting.links()[1]).json()["redirect_uri"])
+    store = hall.service.store
+
+    def left():
+        return [store._one(f"SELECT count(*) AS n FROM {table}")["n"] for table in ("logins", "showings", "sessions")]
+
+    assert left() == [1, 2, 1]
+    hall.clock.forward(minutes=19)
+    store.forget_expired(at=int(hall.clock().timestamp()))
+    assert left() == [1, 2, 1]
+    hall.clock.forward(minutes=12)
+    store.forget_expired(at=int(hall.clock().timestamp()))
+    assert left() == [0, 0, 0]
+
+
 def test_a_login_that_was_used_is_used(one):
     waiting = one.begin()
     onward = one.show(waiting.links()[1]).json()["redirect_uri"]
@@ -427,6 +489,10 @@ LAX = {
     "an answer to no challenge": ("challenge = true", "challenge = true\nmax_age_seconds = 30"),
     "no status": ("[status]\nrequired = true", "[status]\nrequired = false"),
     "two documents": (OTHER, SECOND + OTHER),
+    "as many documents as somebody likes": (
+        "required = true\n\n[[certificates.any_of]]",
+        "required = true\nmultiple = true\n\n[[certificates.any_of]]",
+    ),
 }
 
 
