@@ -27,7 +27,7 @@ from issuer.server.showings import Showings
 from issuer.server.visits import FORM_TOKEN, ForgedError, Sessions, Visit, go
 from vcred.catalog.age import KST
 from vcred.errors import CatalogError, NotFound, RecordError, SigningError, StoreError, TransportError, VcredError
-from vcred.serving import Pages, ProtocolError, language_of
+from vcred.serving import Pages, ProtocolError, language_of, route_of
 from vcred.serving import pages as _kit
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Site:
         level = logging.ERROR if status >= 500 else logging.INFO
         # What we raise ourselves names no person; what Python raises might.
         text = str(error) if isinstance(error, VcredError) else ""
-        _LOG.log(level, "page %s: %s: %s", request.url.path, type(error).__name__, text)
+        _LOG.log(level, "page %s: %s: %s", route_of(request), type(error).__name__, text)
         return self._error(request, of, name, status=status)
 
     def _error(

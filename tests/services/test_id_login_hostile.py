@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from issuer.server.showings import LASTS
 from tests.services.browser_kit import TOKEN, Browser, heading
 from tests.services.card_kit import CARD, FORM, SUBJECT, Hall, sign, town
 from tests.services.issuer_kit import AT, BASE, CODE, target  # noqa: F401 - a fixture
@@ -108,6 +109,16 @@ def test_vp_10_a_forwarded_qr_code_logs_nobody_in_without_the_code(hall):
     assert other.bring(code).status_code == 403, "no answer waits there"
     assert attacker.bring(code, browser=other.browser).status_code == 403, "another browser's cookie"
     assert (attacker.who, other.who) == (None, None)
+
+
+def test_the_address_of_a_short_code_is_in_no_log(one, caplog):
+    waiting = one.begin()
+    onward = one.show(waiting.links()[0]).json()["redirect_uri"]
+    one.clock.forward(minutes=20)
+    with caplog.at_level("INFO", logger="vcred.issuer.pages"):
+        assert one.service.send("GET", onward).status_code == 404
+    assert "page /garam/id/carry/{secret}: NotFound" in caplog.text
+    assert urlsplit(onward).path not in caplog.text
 
 
 def test_vp_10_the_short_code_cannot_be_guessed(hall):
@@ -432,6 +443,15 @@ def test_wf_16_a_login_by_card_leads_to_our_own_pages_only(one, place):
     waiting = one.begin(query=f"?type={place}")
     landed = waiting.browser.send("GET", one.show(waiting.links()[1]).json()["redirect_uri"])
     assert landed.headers["location"] == "/garam/apply"
+
+
+def test_another_login_does_not_end_the_one_by_card(one):
+    waiting = one.begin()
+    waiting.browser.send("GET", "/garam/apply/login")
+    lasts = [line for line in waiting.browser.answer.headers.get_list("set-cookie") if line.startswith("vcred_login=")]
+    assert [f"Max-Age={LASTS}" in line for line in lasts] == [True]
+    waiting.browser.send("GET", one.show(waiting.links()[1]).json()["redirect_uri"])
+    assert waiting.who == SUBJECT
 
 
 def test_somebody_who_is_logged_in_may_log_in_as_somebody_else_by_card(hall):

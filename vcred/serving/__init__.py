@@ -10,7 +10,7 @@ from vcred.serving.health import Readiness, add_health
 from vcred.serving.limits import Limits, LimitsMiddleware
 from vcred.serving.metrics import Metrics, add_metrics
 from vcred.serving.pages import Pages, language_of, wants_page
-from vcred.serving.problems import ProtocolError, add_problems, problem
+from vcred.serving.problems import ProtocolError, add_problems, problem, route_of
 from vcred.serving.run import Tls, serve
 from vcred.serving.settings import Settings, load_settings
 from vcred.serving.threads import Threads
@@ -35,6 +35,7 @@ __all__ = [
     "language_of",
     "load_settings",
     "problem",
+    "route_of",
     "run_workers",
     "serve",
     "wants_page",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from vcred.serving.limits import App, Receive, Send
 
-__all__ = ["ProtocolError", "add_problems", "problem"]
+__all__ = ["ProtocolError", "add_problems", "problem", "route_of"]
 
 _TYPE: Final = "application/problem+json"
 _LOG: Final = logging.getLogger("vcred.serving")
@@ -107,6 +107,11 @@ def problem(
     return JSONResponse(body | more, status_code=status, media_type=_TYPE, headers=_NO_STORE | dict(headers or {}))
 
 
+def route_of(request: Request) -> str:
+    """Where a request went, for a log: the route, as the path of some is a secret (an offer, a request, a code)."""
+    return str(getattr(request.scope.get("route"), "path", "other"))
+
+
 def add_problems(app: FastAPI) -> None:
     """Turn every exception of ours into an answer, hide every other, and say so in the OpenAPI document."""
     describe_problems(app)
@@ -136,7 +141,7 @@ async def _ours(request: Request, error: Exception) -> Response:
     for kind, status, title in _OURS:
         if isinstance(error, kind):
             if status >= 500:
-                _LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
+                _LOG.error("%s %s: %s: %s", request.method, route_of(request), type(error).__name__, error)
             return problem(request, status, title, code=kind.__name__)
     return await _unforeseen(request, error)
 
@@ -159,7 +164,7 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
     # Where, and of what type. The text of a stranger's exception may hold anything.
     where = "".join(traceback.format_tb(error.__traceback__))
     kind = type(error).__name__
-    _LOG.error("incident %s: %s %s: %s\n%s", incident, request.method, request.url.path, kind, where)
+    _LOG.error("incident %s: %s %s: %s\n%s", incident, request.method, route_of(request), kind, where)
     return problem(request, 500, "something went wrong here", incident=incident)
 
 

@@ -179,6 +179,15 @@ def test_what_nobody_foresaw_says_nothing_and_is_logged_without_its_text(caplog:
     assert "901010" not in caplog.text + answer.text
 
 
+@pytest.mark.parametrize("name", ["bug", "store"])
+def test_the_log_says_which_route_and_not_which_path(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The path of some routes is a secret."""
+    with caplog.at_level(logging.ERROR):
+        ask("GET", f"/fail/{name}")
+    assert "GET /fail/{name}: " in caplog.text
+    assert f"/fail/{name}" not in caplog.text
+
+
 def test_a_protocol_error_is_its_own_object() -> None:
     answer = ask("GET", "/fail/protocol")
     assert answer.json() == {"error": "invalid_grant", "error_description": "no such code"}

@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse
 from vcred.errors import NotFound, RefusedError, VcredError
 from vcred.formats._wire import epoch
 from vcred.freshness import age_text
-from vcred.serving import Pages, language_of, problem
+from vcred.serving import Pages, language_of, problem, route_of
 from verifier.server.errors import StateError, WishError
 from verifier.server.pages.opened import Opened
 from verifier.server.pages.sessions import LIFETIME, Clerk, Sessions, form_token, same
@@ -218,7 +218,7 @@ def _failure(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else _status(error)
     status = status if status in _STATUS else 400 if status < 500 else 500
     if status == 500:
-        _LOG.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
+        _LOG.error("%s %s: %s: %s", request.method, route_of(request), type(error).__name__, error)
     text = room.text(request, f"error_{status}")
     return room.render(request, "failure.html", clerk=None, status=status, text=text, detail=detail)
 
