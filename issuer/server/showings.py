@@ -51,7 +51,7 @@ LASTS: Final = _OPENS + 600
 
 _DIGITS: Final = 6
 _NONCE: Final = bytes(12)
-"""Every key seals one thing."""
+"""Every key seals one thing that is kept: of two processes that ask at once, one keeps what it sealed."""
 
 Live = Literal["code", "same", "locked", "refused", "declined", "fetched", "open", "expired"]
 _ORDER: Final[tuple[Live, ...]] = ("code", "same", "locked", "refused", "declined", "fetched", "open", "expired")

@@ -40,6 +40,8 @@ _COOKIES: Final[dict[Kind, str]] = {"applicant": "vcred_session", "operator": "v
 _BROWSER: Final = "vcred_login"
 _LONGEST: Final = 8 * 3600
 _LOGIN: Final = 600
+_BROWSER_LASTS: Final = 1200
+"""As long as the longest login that this browser may have begun before, the one by card."""
 
 
 class ForgedError(VcredError):
@@ -137,7 +139,7 @@ class Sessions:
                 within()
 
         store.transact(work)
-        self._set(answer, _BROWSER, browser, seconds=seconds)
+        self._set(answer, _BROWSER, browser, seconds=_BROWSER_LASTS)
 
     def end_login(self, request: Request, state: str, *, at: datetime) -> str | None:
         """Where a login goes on, once and in the browser that began it."""
