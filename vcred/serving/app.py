@@ -54,9 +54,9 @@ def build_app(
         lifespan=lifespan,
     )
     app.state.parts = parts
-    add_problems(app)
     if direct:
         add_direct(app, direct)
+    add_problems(app)
     add_metrics(app, metrics)
     app.add_middleware(LimitsMiddleware, limits=limits)
     add_health(app, {"database": lambda: _missing(database), **(checks or {})}, warnings=warnings)

@@ -38,6 +38,19 @@ def service(*, direct: tuple[str, ...]) -> FastAPI:
     )
 
 
+def test_what_nobody_foresaw_ends_here(caplog):
+    """Raised again, it would be in the server's log with its text."""
+    for direct in (("echo",), ()):
+
+        async def sent(app: FastAPI) -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+                return await client.post("/x/echo", content="stranger")
+
+        assert asyncio.run(sent(service(direct=direct))).status_code == 500
+    assert caplog.text.count("KeyError") == 2
+    assert "'secret'" not in caplog.text
+
+
 def send(app: FastAPI, method: str, path: str, body: str = "") -> httpx.Response:
     async def sent() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
