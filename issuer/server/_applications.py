@@ -47,7 +47,7 @@ class ApplicationRows(Database):
 
     def add_application(self, row: ApplicationRow, *, at: int) -> None:
         """An application; those that have ended are forgotten, with whom they were for."""
-        self._db.execute("DELETE FROM applications WHERE expires_at <= ?", (at,))
+        self.forget_applications(at=at)
         self._db.execute(
             "INSERT INTO applications VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -67,6 +67,10 @@ class ApplicationRows(Database):
             ),
         )
         self.log(at, "applied", code=row.code, subject_hash=self.subject_hash(row.subject), note=row.id)
+
+    def forget_applications(self, *, at: int) -> None:
+        """Delete those that have ended, with what hangs on them."""
+        self._db.execute("DELETE FROM applications WHERE expires_at <= ?", (at,))
 
     def application(self, application_id: str) -> ApplicationRow | None:
         """One of them."""

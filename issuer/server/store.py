@@ -36,7 +36,8 @@ class ServiceStore(ApplicationRows, GrantRows, ShowingRows, LoginRows, IssuerSto
             upgrade(text if "://" in text else f"sqlite:///{text}")
 
     def forget_expired(self, *, at: int) -> None:
-        """Logins and sessions that have ended go too, with whom they were about."""
+        """Logins, sessions and applications that have ended go too, with whom they were about."""
         with self.writing():
             super().forget_expired(at=at)
             self.forget_logins(at=at)
+            self.forget_applications(at=at)
