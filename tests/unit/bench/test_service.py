@@ -20,13 +20,15 @@ def test_a_quick_run_issues_on_each_database(tmp_path):
     done = subprocess.run(command, capture_output=True, check=False, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
-    assert [(row["database"], row["attested"]) for row in rows][:2] == [("SQLite", False), ("SQLite", True)]
+    runs = [("SQLite", 1, False), ("SQLite", 2, False), ("SQLite", 1, True), ("SQLite", 2, True)]
+    assert [(row["database"], row["workers"], row["attested"]) for row in rows][:4] == runs
     for row in rows:
         assert row["number"] > 0
         assert row["rate"] > 0
         assert 0 < row["p50"] <= row["p99"]
+        assert row["cpu"] > 0
         assert row["commits"] > 0
-        assert (row["met"] is None) == (row["database"] != "SQLite")
+        assert (row["met"] is None) == (row["workers"] == 1)
     assert (tmp_path / "results-service.png").stat().st_size > 1000
 
 
@@ -34,14 +36,19 @@ def test_the_table_says_what_was_missed(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "bench"))
     import service
 
-    usual = {"attested": False, "wallets": 32, "p50": 60.0, "number": 5000, "commits": 700.0}
+    usual = {"workers": 2, "attested": False, "p50": 60.0, "number": 5000, "cpu": 4.0, "load": 0.5}
+    usual |= {"commits": 900.0, "together": 2000.0, "flushes": 800.0}
     rows = [
         service.Row(database="SQLite", rate=450.0, p99=120.0, **usual),
         service.Row(database="SQLite", rate=450.0, p99=251.0, **usual),
-        service.Row(database="PostgreSQL", rate=300.0, p99=400.0, **usual),
+        service.Row(database="SQLite", rate=399.0, p99=120.0, **usual),
+        service.Row(database="SQLite", rate=450.0, p99=120.0, **usual | {"workers": 1}),
+        service.Row(database="PostgreSQL", rate=310.0, p99=400.0, **usual),
+        service.Row(database="PostgreSQL", rate=290.0, p99=400.0, **usual),
+        service.Row(database="PostgreSQL", rate=390.0, p99=400.0, **usual | {"commits": 4500.0}),
     ]
-    assert [row.met for row in rows] == [True, False, None]
+    assert [row.met for row in rows] == [True, False, False, None, True, False, False]
     lines = service.table(rows).splitlines()[2:]
-    assert lines[0].endswith("| 120 | 700 | yes |")
-    assert lines[1].endswith("| 251 | 700 | **no** |")
-    assert lines[2].endswith("| 400 | 700 |  |")
+    assert lines[0].endswith("| 900 | 2,000 | 300 | 800 | yes |")
+    assert lines[1].endswith("| 900 | 2,000 | 300 | 800 | **no** |")
+    assert lines[3].endswith("| 900 | 2,000 | 300 | 800 |  |")

@@ -140,6 +140,7 @@ def test_a_refusal_speaks_the_clients_language() -> None:
     assert any("가" <= character <= "힣" for character in korean)
 
 
+@pytest.mark.loopback
 @pytest.mark.parametrize("path", ["/fail/bug", "/breaks"])
 def test_what_nobody_foresaw_is_no_text_for_the_servers_log_either(path: str, caplog: pytest.LogCaptureFixture) -> None:
     """uvicorn logs what an application raises, with its text and those of what it came from."""
