@@ -43,19 +43,20 @@ _TAKING: Final = "once"
 def add(site: Site) -> None:
     """Put the pages into the site."""
     site.page("GET", "/apply", lambda visit: _start(site, visit), of="applicant", needs_login=False)
-    pages = (
-        ("GET", "/apply/types/{code}", _form),
-        ("GET", "/apply/types/{code}/check", _check),
-        ("POST", "/apply/types/{code}", _submit),
-        ("GET", "/apply/applications", _mine),
-        ("GET", "/apply/applications/{application_id}", _state),
-        ("POST", "/apply/applications/{application_id}/offer", _again),
-        ("POST", "/apply/applications/{application_id}/withdraw", _withdraw),
-        ("POST", "/apply/deny", _deny),
-        ("POST", "/apply/continue", _continue),
+    site.routes(
+        (
+            ("GET", "/apply/types/{code}", _form),
+            ("GET", "/apply/types/{code}/check", _check),
+            ("POST", "/apply/types/{code}", _submit),
+            ("GET", "/apply/applications", _mine),
+            ("GET", "/apply/applications/{application_id}", _state),
+            ("POST", "/apply/applications/{application_id}/offer", _again),
+            ("POST", "/apply/applications/{application_id}/withdraw", _withdraw),
+            ("POST", "/apply/deny", _deny),
+            ("POST", "/apply/continue", _continue),
+        ),
+        of="applicant",
     )
-    for method, place, work in pages:
-        site.page(method, place, lambda visit, work=work: work(site, visit), of="applicant")  # type: ignore[arg-type,misc] # the loop's own names
 
 
 def _start(site: Site, visit: Visit) -> Response:

@@ -38,21 +38,22 @@ def add(site: Site) -> None:
     site.page("GET", "/operator", lambda visit: _start(site, visit), of="operator", needs_login=False)
     site.page("POST", "/operator/login", lambda visit: _login(site, visit), of="operator", needs_login=False)
     site.page("GET", "/operator/login", lambda _: go(site.at("/operator")), of="operator", needs_login=False)
-    pages = (
-        ("POST", "/operator/logout", _logout),
-        ("GET", "/operator/issued", _issued),
-        ("GET", "/operator/issued/{credential_id}", _credential),
-        ("POST", "/operator/issued/{credential_id}/{change}", _change),
-        ("GET", "/operator/applications", _applications),
-        ("POST", "/operator/applications/{application_id}/{change}", _decide),
-        ("GET", "/operator/audit", _audit),
-        ("POST", "/operator/audit/check", _check_audit),
-        ("GET", "/operator/audit/check", _audit),
-        ("POST", "/operator/stop", _stop),
-        ("POST", "/operator/start", _run),
+    site.routes(
+        (
+            ("POST", "/operator/logout", _logout),
+            ("GET", "/operator/issued", _issued),
+            ("GET", "/operator/issued/{credential_id}", _credential),
+            ("POST", "/operator/issued/{credential_id}/{change}", _change),
+            ("GET", "/operator/applications", _applications),
+            ("POST", "/operator/applications/{application_id}/{change}", _decide),
+            ("GET", "/operator/audit", _audit),
+            ("POST", "/operator/audit/check", _check_audit),
+            ("GET", "/operator/audit/check", _audit),
+            ("POST", "/operator/stop", _stop),
+            ("POST", "/operator/start", _run),
+        ),
+        of="operator",
     )
-    for method, place, work in pages:
-        site.page(method, place, lambda visit, work=work: work(site, visit), of="operator")  # type: ignore[arg-type,misc] # the loop's own names
 
 
 def _start(site: Site, visit: Visit) -> Response:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -31,11 +32,13 @@ from vcred.serving import Pages, ProtocolError, language_of, route_of
 from vcred.serving import pages as _kit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from issuer.server.identity import Provider
     from issuer.server.parts import Parts
     from vcred.catalog import CertificateType
+
+    _Page = tuple[Literal["GET", "POST"], str, Callable[["Site", Visit], Response]]
 
 __all__ = ["Site", "add", "site_of"]
 
@@ -112,6 +115,11 @@ class Site:
             return await run_in_threadpool(self._answered, request, sent, work, of, needs_login=needs_login)
 
         self.app.add_api_route(self.at(place), answer, methods=[method], include_in_schema=False)
+
+    def routes(self, table: Sequence[_Page], *, of: Literal["applicant", "operator"]) -> None:
+        """Routes for those who are logged in. The work of each takes this site first."""
+        for method, place, work in table:
+            self.page(method, place, partial(work, self), of=of)
 
     def refused(self, request: Request, error: ProtocolError | VcredError) -> Response:
         """The page for a wallet's request that leads nowhere: with it goes the address that an answer could have been
