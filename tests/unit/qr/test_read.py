@@ -77,6 +77,20 @@ def test_every_code_of_a_picture_is_read() -> None:
     assert qr.decode(qr.read_image(saved(sheet(codes), "PNG"))) == PAPER
 
 
+def test_a_large_code_among_many_small_ones_is_read() -> None:
+    # Three corner marks a code: with 35 codes there are more threes of them than zxing-cpp tries in one look.
+    small = [qr.text_code(f"{number:03}" + "x" * 550) for number in range(34)]
+    tiles = [Image.open(io.BytesIO(code.png(scale=3))) for code in small]
+    dense = qr.Code("7" * 2_900, 25, "L")
+    large = Image.open(io.BytesIO(dense.png(scale=3)))
+    step = tiles[0].width + 16
+    page = Image.new("L", (170 + 10 * step, 5 * step + large.height + 32), 225)
+    page.paste(large, (170, 16))
+    for number, tile in enumerate(tiles):
+        page.paste(tile, (170 + number % 8 * step, large.height + 32 + number // 8 * step))
+    assert sorted(qr.read_image(saved(page, "PNG"))) == sorted([dense.text, *(code.text for code in small)])
+
+
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP"])
 def test_the_usual_formats_are_read(form: str) -> None:
     assert qr.read_image(saved(sheet((STATIC,)), form)) == [STATIC.text]
