@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from issuer.database import audit_reason
@@ -21,6 +22,7 @@ from issuer.selfcheck import SelfCheckError, issue_checked, without_marks
 from issuer.status import StatusDesk
 from issuer.status_store import BoundError
 from issuer.store import OfferRow, Reservation
+from vcred._waiting import elsewhere
 from vcred.catalog.age import KST, kst_date
 from vcred.credential import Content
 from vcred.errors import RecordError, RefusedError, SigningError, StoreError
@@ -28,6 +30,7 @@ from vcred.formats._wire import dump_json, epoch
 from vcred.formats.base import IssuerKey
 from vcred.formats.known import FORMATS, Formats
 from vcred.issuance import Delivery
+from vcred.keys import SoftwareSigner
 from vcred.reasons import ReasonCode
 
 if TYPE_CHECKING:
@@ -251,14 +254,21 @@ class AnswerDesk(StatusDesk):
         then, day = dt.date.fromisoformat(offer.offered_on), kst_date(at)
         # A record depends on the day. What was agreed to is compared on its own day, a deferred one weeks later too.
         of_then = at if day == then else dt.datetime.combine(then, _NOON, KST)
-        record = self._records.fetch(offer.code, offer.subject, at=of_then)
+        record = self._record(offer, of_then)
         agreed = kind.issue(record, variant=offer.variant, options=offer.options, issued_on=then)
         if self._digest(agreed) != offer.record_digest:
             raise RecordError("the record has changed since the offer was made: make another offer")
         if day == then:
             return kind, agreed
-        record = self._records.fetch(offer.code, offer.subject, at=at)
+        record = self._record(offer, at)
         return kind, kind.issue(record, variant=offer.variant, options=offer.options, issued_on=day)
+
+    def _record(self, offer: OfferRow, at: dt.datetime) -> Mapping[str, Any]:
+        def fetch() -> Mapping[str, Any]:
+            return self._records.fetch(offer.code, offer.subject, at=at)
+
+        record: Mapping[str, Any] = fetch() if getattr(self._records, "in_memory", False) else elsewhere(fetch)
+        return record
 
     def _digest(self, claims: Mapping[str, Any]) -> bytes:
         return self._store.keyed_hash("record", dump_json(without_marks(claims)))
@@ -332,8 +342,15 @@ class AnswerDesk(StatusDesk):
                 holder_key=key,
                 status=self._profile.status(name, number, entry, suspendable=terms.kind.status.suspendable),
             )
-            copies.append((name, issue_checked(self._formats[name], content, self._key, self._profile.signer)))
+            copies.append((name, self._issue(name, content)))
         return Delivery(code=terms.kind.code, credential_id=reserved.credential_id, credentials=tuple(copies))
+
+    def _issue(self, name: str, content: Content) -> bytes:
+        signer = self._profile.signer
+        issue = partial(issue_checked, self._formats[name], content, self._key, signer)
+        quick = name in FORMATS and isinstance(signer, SoftwareSigner)
+        raw: bytes = issue() if quick else elsewhere(issue)  # a device signs, or another process
+        return raw
 
     def _deliver(self, asked: _Asked, delivery: Delivery, terms: _Terms) -> Delivery:
         """Keep the answer and let it out, unless the offer was answered or signing was stopped meanwhile."""

@@ -12,19 +12,24 @@ import re
 import secrets
 import sqlite3
 from contextlib import contextmanager
+from functools import partial
 from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from issuer.group_commit import GroupCommit
-from issuer.readers import Readers
-from issuer.schema import open_database
-from issuer.turns import Turns
+from issuer.group_commit import GroupCommit, commit_together
+from issuer.loop_batches import LoopBatches
+from issuer.readers import Readers, Statement
+from issuer.schema import is_file, open_database
+from issuer.turns import BusyError, Turns
+from vcred._waiting import WAITING
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
+
+    from vcred._waiting import Waiting
 
 __all__ = ["Database", "StateError", "audit_reason"]
 
@@ -50,7 +55,8 @@ class Database:
         self._lock = RLock()
         self._forgot: dict[str, int] = {}
         self._last: tuple[int, bytes] | None = None
-        self._committer: GroupCommit | None = None
+        self._committers: tuple[GroupCommit, LoopBatches[Callable[[], Any]]] | None = None
+        self._loop_reads: LoopBatches[Statement] | None = None
         self._readers: Readers | None = None
         self._writer: int | None = None
         self._target = path
@@ -67,8 +73,8 @@ class Database:
 
     def close(self) -> None:
         """Release the file, after what is being written."""
-        if self._committer is not None:
-            self._committer.close()
+        for one in (*(self._committers or ()), *filter(None, [self._loop_reads])):
+            one.close()
         if self._readers is not None:
             self._readers.close()
         with self._lock:
@@ -87,19 +93,28 @@ class Database:
         """From now on ``transact`` puts what waits together into one commit, processes that write take turns, and who
         only reads waits for nobody who writes: for a service with many requests.
         """
-        if self._committer is None:
-            self._turns.close()
-            self._turns = Turns(self._target, make=True)
-            self._committer = GroupCommit(self)
-            self._readers = None if self._target is None else Readers(self._target)
+        if self._committers is not None:
+            return
+        self._turns.close()
+        self._turns = Turns(self._target, make=True)
+        self._readers = None if self._target is None else Readers(self._target)
+        together = partial(commit_together, self)
+        server = self._readers is not None and self._target is not None and not is_file(self._target)
+        at_once = None if server else partial(together, wait=False)
+        self._committers = (GroupCommit(self), LoopBatches(together, at_once=at_once))
+        if server and self._readers is not None:
+            self._loop_reads = LoopBatches(self._readers.read)
 
     def transact(self, work: Callable[[], _T]) -> _T:
         """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``.
 
         Inside ``writing`` it is a part of that transaction.
         """
-        if self._committer is not None and self._writer != get_ident():
-            return self._committer.run(work)
+        if self._committers is not None and self._writer != get_ident():
+            threads, loop = self._committers
+            waiting = WAITING.get()
+            found: _T = threads.run(work) if waiting is None else loop.run(work, waiting)
+            return found
         with self.writing():
             return work()
 
@@ -117,13 +132,16 @@ class Database:
         return result
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One transaction: all of it or nothing; a part of it, inside another. Raises ``StoreError``."""
-        with self._locked():
+    def writing(self, *, wait: bool = True) -> Iterator[None]:
+        """One transaction: all of it or nothing; a part of it, inside another.
+
+        Raises ``StoreError``: ``BusyError`` at once, where nobody is to ``wait``, while somebody else writes.
+        """
+        with self._locked(wait=wait):
             if self._db.in_transaction:
                 yield
                 return
-            with self._turns.mine():
+            with self._turns.mine(wait=wait):
                 self._db.execute("BEGIN IMMEDIATE")
                 self._writer = get_ident()
                 self._last = None  # another process may have gone on
@@ -201,13 +219,16 @@ class Database:
             after = number
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, *, wait: bool = True) -> Iterator[None]:
         """The connection, for this thread alone."""
-        with self._lock:
-            try:
-                yield
-            except sqlite3.Error as error:
-                raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+        if not self._lock.acquire(blocking=wait):
+            raise BusyError("another thread writes")
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+        finally:
+            self._lock.release()
 
     @contextmanager
     def _reading(self) -> Iterator[Any]:
@@ -225,13 +246,27 @@ class Database:
             self._readers.give(db)
 
     def _one(self, sql: str, *values: object) -> Any:
+        if (waiting := self._waits()) is not None:
+            rows = self._batched(sql, values, waiting)
+            return rows[0] if rows else None
         with self._reading() as db:
             return db.execute(sql, values).fetchone()
 
     def _all(self, sql: str, *values: object) -> list[Any]:
+        if (waiting := self._waits()) is not None:
+            return self._batched(sql, values, waiting)
         with self._reading() as db:
             rows: list[Any] = db.execute(sql, values).fetchall()
             return rows
+
+    def _waits(self) -> Waiting | None:
+        """How to wait for a server's answer, where that must not hold up a loop."""
+        return None if self._loop_reads is None or self._writer == get_ident() else WAITING.get()
+
+    def _batched(self, sql: str, values: tuple[object, ...], waiting: Waiting) -> list[Any]:
+        assert self._loop_reads is not None
+        rows: list[Any] = self._loop_reads.run((sql, values), waiting)
+        return rows
 
 
 def audit_reason(reason: str) -> str:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
+from issuer.turns import BusyError
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,24 +21,35 @@ if TYPE_CHECKING:
 
     from issuer.database import Database
 
-__all__ = ["GroupCommit"]
+__all__ = ["MOST", "GroupCommit", "Job", "commit_together"]
 
-_MOST: Final = 64
+MOST: Final = 64
 """Works in one commit: the first waits for the last."""
 
 _T = TypeVar("_T")
+_W = TypeVar("_W")
+_Work: TypeAlias = "Callable[[], Any]"
 
 
-class _Job:
-    """A piece of work, and what became of it. ``turn`` is held while its thread has to wait."""
+class Job(Generic[_W]):
+    """A piece of work, and what became of it."""
 
-    __slots__ = ("done", "error", "result", "turn", "work")
+    __slots__ = ("error", "result", "work")
 
-    def __init__(self, work: Callable[[], Any]) -> None:
+    def __init__(self, work: _W) -> None:
         self.work = work
-        self.done = False
         self.result: Any = None
         self.error: BaseException | None = None
+
+
+class _ThreadsJob(Job[_Work]):
+    """``turn`` is held while its thread has to wait."""
+
+    __slots__ = ("done", "turn")
+
+    def __init__(self, work: _Work) -> None:
+        super().__init__(work)
+        self.done = False
         self.turn = threading.Lock()
         self.turn.acquire()
 
@@ -48,7 +60,7 @@ class GroupCommit:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._mutex = threading.Lock()
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[_ThreadsJob] = deque()
         self._writer: int | None = None
         self._closed = False
 
@@ -57,7 +69,7 @@ class GroupCommit:
         me = threading.get_ident()
         if self._writer == me:
             return work()
-        job = _Job(work)
+        job = _ThreadsJob(work)
         with self._mutex:
             if self._closed:
                 raise StoreError("the store is closed")
@@ -78,7 +90,7 @@ class GroupCommit:
         """Take no more work; what is waiting is done first."""
         with self._mutex:
             self._closed = True
-            last = _Job(lambda: None)
+            last = _ThreadsJob(lambda: None)
             self._waiting.append(last)
             leads = self._writer is None
             if leads:
@@ -91,9 +103,9 @@ class GroupCommit:
     def _lead(self, me: int) -> None:
         """Commit what waits, this thread's own work first, and let the next one lead."""
         self._writer = me
-        jobs = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+        jobs = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         try:
-            self._commit(jobs)
+            commit_together(self._database, jobs)
         finally:
             with self._mutex:
                 follower = self._waiting[0] if self._waiting else None
@@ -104,16 +116,23 @@ class GroupCommit:
             if follower is not None:
                 follower.turn.release()
 
-    def _commit(self, jobs: Sequence[_Job]) -> None:
-        try:
-            with self._database.writing():
-                for job in jobs:
-                    try:
-                        job.result = job.work() if len(jobs) == 1 else self._database.alone(job.work)
-                    except BaseException as error:
-                        if len(jobs) == 1:
-                            raise
-                        job.error = error
-        except BaseException as error:  # noqa: BLE001 - the commit failed for all of them: each hears of it
+
+def commit_together(database: Database, jobs: Sequence[Job[_Work]], *, wait: bool = True) -> None:
+    """Do them in one transaction, each whole or not at all, and note what became of each.
+
+    Raises ``BusyError``, where nobody is to ``wait``, while somebody else writes; nothing was done then.
+    """
+    try:
+        with database.writing(wait=wait):
             for job in jobs:
-                job.error = job.error or error
+                try:
+                    job.result = job.work() if len(jobs) == 1 else database.alone(job.work)
+                except BaseException as error:
+                    if len(jobs) == 1:
+                        raise
+                    job.error = error
+    except BusyError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the commit failed for all of them: each hears of it
+        for job in jobs:
+            job.error = job.error or error

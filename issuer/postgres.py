@@ -101,6 +101,14 @@ class PostgresConnection:
         """
         self._put.append(self._written(sql, values))
 
+    def read(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[list[Any]]:
+        """The rows of each statement, which all go to the server together. Outside of transactions."""
+        cursor = self._send("; ".join([self._written(*one) for one in statements]), first=True)
+        found: list[list[Any]] = [cursor.fetchall()]
+        while cursor.nextset():
+            found.append(cursor.fetchall())
+        return found
+
     def cursor(self) -> Any:
         """As ``execute`` gives them."""
         return _Cursors(self)
@@ -147,8 +155,8 @@ class PostgresConnection:
             self._begun = False
         return cursor
 
-    def _send(self, sql: str) -> Any:
-        """``sql`` in the transaction that was begun, or by itself.
+    def _send(self, sql: str, *, first: bool = False) -> Any:
+        """``sql`` in the transaction that was begun, or by itself: a cursor at its last result, or at the ``first``.
 
         The server may have ended a connection that was idle. Where nothing is done yet that counts, it is done once
         more on a new one.
@@ -156,24 +164,24 @@ class PostgresConnection:
         if self._begun:
             if self._connection is None:
                 raise StoreError("the connection to the database broke")
-            return self._run(sql)
+            return self._run(sql, first=first)
         before, self._begun = (self._first, self._put), self._inside
         if self._connection is not None:
             try:
-                return self._run(sql)
+                return self._run(sql, first=first)
             except StoreError:
                 if self._connection is not None:
                     raise
         self._open()
         self._first, self._put = before
-        return self._run(sql)
+        return self._run(sql, first=first)
 
-    def _run(self, sql: str) -> Any:
+    def _run(self, sql: str, *, first: bool = False) -> Any:
         text, self._first, self._put = "; ".join((*self._first, *self._put, sql)), [], []
         try:
             cursor = self._connection.driver_connection.cursor(row_factory=_rows)
             cursor.execute(text)
-            while cursor.nextset():  # to the result of ``sql`` itself
+            while not first and cursor.nextset():  # to the result of ``sql`` itself
                 pass
         except self._psycopg.Error as error:
             if self._connection.driver_connection.closed:

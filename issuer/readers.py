@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from issuer.schema import open_reader
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Readers"]
+    from issuer.group_commit import Job
+
+__all__ = ["Readers", "Statement"]
+
+Statement: TypeAlias = tuple[str, tuple[object, ...]]
+"""A statement that reads, and its values."""
 
 _NUMBER: Final = 4
 """More would wait for the interpreter, and a database server has connections for so many processes only."""
@@ -42,6 +48,22 @@ class Readers:
     def give(self, db: Any) -> None:
         """Take it back."""
         self._free.put(db)
+
+    def read(self, jobs: Sequence[Job[Statement]]) -> None:
+        """The rows of each, by one way to the server and back."""
+        try:
+            db = self.take()
+            try:
+                for job, rows in zip(jobs, db.read([job.work for job in jobs]), strict=True):
+                    job.result = rows
+            finally:
+                self.give(db)
+        except Exception as error:  # noqa: BLE001 - the job's own, whatever it is
+            if len(jobs) == 1:
+                jobs[0].error = error
+            else:  # one that cannot be read is no other's fault
+                for job in jobs:
+                    self.read([job])
 
     def close(self) -> None:
         """Release the database, after what is being read."""

@@ -17,7 +17,11 @@ _NUMBER: Final = ("birthDate", "sexDigit", "serial")
 
 @runtime_checkable
 class RecordSource(Protocol):
-    """A registry. Users pass one to ``Issuer``; ``vcred.testing.contracts`` tests an implementation."""
+    """A registry. Users pass one to ``Issuer``; ``vcred.testing.contracts`` tests an implementation.
+
+    A service fetches in a thread, because a registry may take its time. One whose attribute ``in_memory`` is true has
+    its records at hand, and is asked at once.
+    """
 
     def fetch(self, code: str, subject: str, *, at: datetime) -> Mapping[str, Any]:
         """The record of ``subject`` for certificates of type ``code``, in the catalogue's claim names.

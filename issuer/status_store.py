@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from issuer.database import Database, StateError
@@ -295,9 +296,9 @@ class StatusStore(Database):
         """Before a credential names these lists as W3C bitstrings: they are signed as such from now on, for ever."""
         for number in sorted(set(numbers)):
             if not self.has_bitstring(number):
-                with self.writing():
-                    again = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
-                    self._db.execute(again, (f"{_BITSTRING}{number}", b"\x01"))
+                again = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO NOTHING"
+                row = (f"{_BITSTRING}{number}", b"\x01")
+                self.transact(partial(self._db.execute, again, row))
 
     def has_bitstring(self, number: int) -> bool:
         """Whether a credential names this list as a W3C bitstring."""

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-__all__ = ["Turns"]
+__all__ = ["BusyError", "Turns"]
+
+
+class BusyError(StoreError):
+    """Somebody else writes now."""
 
 
 class Turns:
@@ -43,9 +47,9 @@ class Turns:
             except OSError as error:
                 raise StoreError("the issuer store cannot be opened") from error
 
-    def mine(self) -> AbstractContextManager[None]:
-        """Inside, nobody else writes who asks here. For one thread at a time."""
-        return nullcontext() if self._place is None else _held(self._place)
+    def mine(self, *, wait: bool = True) -> AbstractContextManager[None]:
+        """Inside, nobody else writes who asks here. For one thread at a time. Raises ``BusyError`` rather than wait."""
+        return nullcontext() if self._place is None else _held(self._place, wait=wait)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -55,10 +59,13 @@ class Turns:
 
 
 @contextmanager
-def _held(place: int) -> Iterator[None]:
+def _held(place: int, *, wait: bool) -> Iterator[None]:
     import fcntl  # noqa: PLC0415 - not on every system
 
-    fcntl.flock(place, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise BusyError("it is another process's turn to write") from None
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from issuer.server.grants import Grants
 from issuer.server.nonces import Nonces
 from issuer.server.parts import Parts
 from vcred.errors import SettingsError
-from vcred.serving import Limits, Metrics, Threads, build_app
+from vcred.serving import Greenlets, Limits, Metrics, build_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ def create_app(
         wallet_attesters=Attesters(settings.wallet_attesters),
         key_attesters=Attesters(settings.key_attesters),
         metrics=Metrics("vcred_issuer"),
-        threads=Threads(settings.threads),
+        greenlets=Greenlets(settings.threads),
         sources=sources or {},
         card_reader=card_reader,
     )

@@ -1,7 +1,7 @@
 """The credential issuer's routes: metadata, offers, credentials, deferred ones, notifications, status lists.
 
-They translate HTTP to ``MetadataDesk``, ``OfferDesk``, ``CredentialDesk`` and ``ListDesk``. All of these block
-(database, signatures), so they run in threads.
+They translate HTTP to ``MetadataDesk``, ``OfferDesk``, ``CredentialDesk`` and ``ListDesk``. What many wallets ask for
+runs in the loop and waits there (``Greenlets``); the rest blocks, and runs in threads.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _add_lists(app: FastAPI, parts: Parts, desk: ListDesk) -> None:
 
 
 async def _work(request: Request, work: Callable[[Request, bytes], Response]) -> Response:
-    return await parts_of(request).threads.run(work, request, await request.body())
+    return await parts_of(request).greenlets.run(work, request, await request.body())
 
 
 def _listed(found: Listed) -> Response:

@@ -1,7 +1,7 @@
 """The authorization server's routes: metadata, pushed requests, authorization, tokens, nonces, challenges.
 
-They translate HTTP to ``Grants``, ``Nonces`` and ``authenticate``. Everything blocks (database, signatures), so it runs
-in threads.
+They translate HTTP to ``Grants``, ``Nonces`` and ``authenticate``. What wallets ask for runs in the loop, and waits in
+it (``Greenlets``); what a browser asks for runs in a thread.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _authorized(request: Request, parts: Parts) -> Response:
 async def _answer(request: Request, status: int, work: Callable[[], dict[str, Any]]) -> JSONResponse:
     """What ``work`` makes; a request that fails for who sent it counts as a guess of its sender."""
     parts = parts_of(request)
-    body = await parts.threads.run(_counted, parts, counted_address(request), work)
+    body = await parts.greenlets.run(_counted, parts, counted_address(request), work)
     return JSONResponse(body, status_code=status, headers=_NO_STORE | _fresh(parts))
 
 

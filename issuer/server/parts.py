@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from issuer.server.store import ServiceStore
     from vcred.identification import CardReader
     from vcred.outgoing import Http
-    from vcred.serving import Metrics, Threads
+    from vcred.serving import Greenlets, Metrics
 
 __all__ = ["Parts", "parts_of"]
 
@@ -42,7 +42,7 @@ class Parts:
     wallet_attesters: Attesters
     key_attesters: Attesters
     metrics: Metrics
-    threads: Threads
+    greenlets: Greenlets
     sources: Mapping[str, Any] = field(default_factory=dict)
     card_reader: CardReader | None = None
 

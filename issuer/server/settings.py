@@ -118,7 +118,7 @@ class IssuerServerSettings(Settings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that answer."""
     threads: Annotated[int, Field(ge=1, le=256)] = 16
-    """How many requests for tokens and certificates each of them answers at one time."""
+    """How many registries and key devices each of them waits for at one time."""
     proxies: tuple[Text, ...] = ()
     """Addresses of reverse proxies whose forwarding headers are believed."""
     database: SecretStr | None = None

@@ -6,6 +6,7 @@ Needs the extra ``server``. Nothing is read when a module is imported: settings 
 from vcred.serving.addresses import counted_address
 from vcred.serving.app import build_app
 from vcred.serving.direct import add_direct
+from vcred.serving.greenlets import Greenlets
 from vcred.serving.health import Readiness, add_health
 from vcred.serving.limits import Limits, LimitsMiddleware
 from vcred.serving.metrics import Metrics, add_metrics
@@ -13,10 +14,10 @@ from vcred.serving.pages import Pages, language_of, wants_page
 from vcred.serving.problems import ProtocolError, add_problems, problem, route_of
 from vcred.serving.run import Tls, serve
 from vcred.serving.settings import Settings, load_settings
-from vcred.serving.threads import Threads
 from vcred.serving.workers import run_workers
 
 __all__ = [
+    "Greenlets",
     "Limits",
     "LimitsMiddleware",
     "Metrics",
@@ -24,7 +25,6 @@ __all__ = [
     "ProtocolError",
     "Readiness",
     "Settings",
-    "Threads",
     "Tls",
     "add_direct",
     "add_health",

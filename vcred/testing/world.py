@@ -54,6 +54,8 @@ _BUNDLE_LIFE = dt.timedelta(days=30)
 class SampleRecords:
     """A ``RecordSource`` that certifies each type's own sample, or what ``override`` put in its place."""
 
+    in_memory = True
+
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._records: dict[str, Mapping[str, Any]] = {}

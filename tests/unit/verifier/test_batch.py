@@ -462,11 +462,12 @@ def test_without_evidence_there_is_no_verdict(branch, desk):
 
 
 SCRIPT = """
-import itertools, sys, time
+import itertools, signal, sys, time
 from datetime import timedelta
 from pathlib import Path
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal, wherever this test was started
     from tests.desk import AT, Desk
     from tests.evidence_kit import Branch
     from tests.unit.verifier.test_batch import many, pile

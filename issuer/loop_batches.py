@@ -1,0 +1,117 @@
+"""What waits in an event loop, done together: all that comes in one round of the loop, or while others are done.
+
+Group commit for work that waits (``vcred._waiting``), and, where the database is a server, one way there and back for
+many reads. A local database is used in the loop's own thread: it answers at once, and a second thread would fight this
+one for the interpreter. A server, or a database in which somebody else writes just now, is waited for in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from issuer.group_commit import MOST, Job
+from issuer.turns import BusyError
+from vcred.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vcred._waiting import Waiting
+
+__all__ = ["LoopBatches"]
+
+_ROUNDS: Final = 3
+"""Rounds of the loop to wait for company: in that many, a request that has come is as far as this."""
+
+_W = TypeVar("_W")
+
+
+class _Batch(Generic[_W]):
+    """What waits in one loop. ``busy`` from the first to come until there is nobody left."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Job[_W], asyncio.Future[None]]] = []
+        self.busy = False
+
+
+class LoopBatches(Generic[_W]):
+    """Does what waits together. ``close`` refuses what comes later."""
+
+    def __init__(
+        self, do: Callable[[Sequence[Job[_W]]], None], *, at_once: Callable[[Sequence[Job[_W]]], None] | None = None
+    ) -> None:
+        """``do`` notes in each job what became of it, in a thread.
+
+        ``at_once`` does the same in the loop's own, or raises ``BusyError`` there, having done nothing.
+        """
+        self._do = do
+        self._at_once = at_once
+        self._batches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Batch[_W]] = WeakKeyDictionary()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+        self._closed = False
+
+    def run(self, work: _W, waiting: Waiting) -> Any:
+        """The job's result. Raises its error, and ``StoreError``."""
+        loop = asyncio.get_running_loop()
+        batch = self._batches.setdefault(loop, _Batch())
+        job, done = Job(work), loop.create_future()
+        batch.jobs.append((job, done))
+        if not batch.busy:
+            batch.busy = True
+            self._soon(loop, batch, _ROUNDS)
+        waiting.wait(done)
+        if job.error is not None:
+            raise job.error
+        return job.result
+
+    def close(self) -> None:
+        """Take no more; what is being done is done to its end."""
+        self._closed = True
+        self._thread.shutdown()
+
+    def _soon(self, loop: asyncio.AbstractEventLoop, batch: _Batch[_W], rounds: int) -> None:
+        # In a context of its own: what is done here does not wait as the work does for which it is done.
+        loop.call_soon(self._begin, loop, batch, rounds, context=Context())
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, batch: _Batch[_W], rounds: int) -> None:
+        if rounds:
+            self._soon(loop, batch, rounds - 1)
+            return
+        now, batch.jobs = batch.jobs[:MOST], batch.jobs[MOST:]
+        end = partial(self._end, loop, batch, now)
+        if self._closed:
+            end(StoreError("the store is closed"))
+        elif self._done_at_once([job for job, _ in now]):
+            end(None)
+        else:
+            ended = loop.run_in_executor(self._thread, self._do, [job for job, _ in now])
+            ended.add_done_callback(lambda it: end(it.exception()), context=Context())
+
+    def _done_at_once(self, jobs: Sequence[Job[_W]]) -> bool:
+        if self._at_once is None:
+            return False
+        try:
+            self._at_once(jobs)
+        except BusyError:
+            return False
+        return True
+
+    def _end(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: _Batch[_W],
+        done: list[tuple[Job[_W], asyncio.Future[None]]],
+        error: BaseException | None,
+    ) -> None:
+        for job, heard in done:
+            job.error = job.error or error
+            if not heard.done():  # who was told to stop does not hear it
+                heard.set_result(None)
+        batch.busy = bool(batch.jobs)
+        if batch.busy:
+            self._soon(loop, batch, 0)

@@ -1,0 +1,157 @@
+"""What waits in an event loop is done together: commits on SQLite and PostgreSQL, reads on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+
+import pytest
+
+from issuer.store import IssuerStore
+from vcred.errors import StoreError
+from vcred.serving import Greenlets
+
+pytestmark = pytest.mark.loopback
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "memory"])
+def store(request, tmp_path):
+    places = {"sqlite": str(tmp_path / "issuer.db"), "memory": None}
+    if request.param == "postgresql":
+        places["postgresql"] = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
+    with IssuerStore(places[request.param], list_size=1000) as found:
+        found.group_commits()
+        yield found
+
+
+def together(*works):
+    greenlets = Greenlets(2)
+
+    async def go():
+        return await asyncio.gather(*(greenlets.run(work) for work in works), return_exceptions=True)
+
+    return asyncio.run(go())
+
+
+def counted(store, monkeypatch):
+    """How many transactions are begun from now on."""
+    begun, writing = [], type(store).writing
+
+    def count(self, **options):
+        if not self._db.in_transaction:
+            begun.append(threading.current_thread().name)
+        return writing(self, **options)
+
+    monkeypatch.setattr(type(store), "writing", count)
+    return begun
+
+
+def test_what_comes_in_one_round_is_one_commit_and_who_fails_fails_alone(store, monkeypatch):
+    begun = counted(store, monkeypatch)
+
+    def work(number):
+        def inside():
+            store.log(1_000 + number, "offered", code=f"n-{number}")
+            if number % 3 == 2:
+                raise LookupError(number)
+            return number
+
+        return lambda: store.transact(inside)
+
+    told = together(*(work(number) for number in range(9)))
+    assert [one for one in told if isinstance(one, int)] == [0, 1, 3, 4, 6, 7]
+    assert [number for number, one in enumerate(told) if isinstance(one, LookupError)] == [2, 5, 8]
+    assert len(begun) == 1
+    assert sorted(line["code"] for line in store.audit()) == ["n-0", "n-1", "n-3", "n-4", "n-6", "n-7"]
+
+
+def test_work_that_waits_reads_what_was_committed_and_what_it_wrote(store):
+    def work():
+        store.set_stopped("before", at=1)
+        before = store.stopped
+
+        def inside():
+            store.set_stopped("drill", at=2)
+            return store.stopped
+
+        return before, store.transact(inside), store.stopped
+
+    assert together(work) == [("before", "drill", "drill")]
+
+
+def test_the_loop_goes_on_while_another_thread_writes(store):
+    inside, held, done = threading.Event(), threading.Event(), []
+
+    def slow():
+        inside.set()
+        assert held.wait(30)
+
+    def works(number):
+        store.transact(lambda: store.log(1_000 + number, "kept"))
+        done.append(number)
+
+    async def go():
+        greenlets = Greenlets(2)
+        tasks = [asyncio.create_task(greenlets.run(works, number)) for number in range(4)]
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+        assert not done
+        held.set()
+        await asyncio.gather(*tasks)
+
+    writer = threading.Thread(target=store.transact, args=(slow,))
+    writer.start()
+    assert inside.wait(30)
+    try:
+        asyncio.run(go())
+    finally:
+        held.set()
+        writer.join(30)
+    assert sorted(done) == [0, 1, 2, 3]
+    assert store.check_audit() == 4
+
+
+def test_who_is_told_to_stop_takes_nobody_with_him(store):
+    async def go():
+        greenlets = Greenlets(2)
+        tasks = [
+            asyncio.create_task(greenlets.run(store.transact, lambda number=number: store.log(number, "kept")))
+            for number in range(3)
+        ]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(one) for one in asyncio.run(go())] == [type(None), asyncio.CancelledError, type(None)]
+    assert store.check_audit() >= 2
+
+
+def test_after_the_end_nothing_is_taken(store):
+    store._committers[1].close()
+    (told,) = together(lambda: store.transact(lambda: store.log(1, "never kept")))
+    assert isinstance(told, StoreError)
+    assert store.audit() == []
+
+
+def test_a_read_that_fails_is_no_other_reads_fault(store):
+    def reads(sql):
+        return lambda: store._all(sql)[0][0]
+
+    told = together(reads("SELECT 1"), reads("SELECT nothing FROM nowhere"), reads("SELECT 2"))
+    assert (told[0], type(told[1]), told[2]) == (1, StoreError, 2)
+
+
+def test_reads_of_one_round_go_to_a_server_together(request, monkeypatch):
+    target = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
+    with IssuerStore(target, list_size=1000) as store:
+        store.group_commits()
+        ways, read = [], type(store._readers).read
+
+        def count(self, jobs):
+            ways.append(len(jobs))
+            read(self, jobs)
+
+        monkeypatch.setattr(store._loop_reads, "_do", lambda jobs: count(store._readers, jobs))
+        assert together(*(lambda: (store.stopped, store.stopped) for _ in range(5))) == [(None, None)] * 5
+        assert ways == [5, 5]
