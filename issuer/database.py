@@ -155,6 +155,17 @@ class Database:
                 finally:
                     self._writer = None
 
+    def _must(self, sql: str, values: tuple[object, ...], otherwise: Exception) -> None:
+        """Inside ``writing``: a statement that changes one row.
+
+        ``otherwise`` is raised where it does not, at the latest before anything of this work counts.
+        """
+        put = getattr(self._db, "put", None)
+        if put is not None:
+            put(sql, values, otherwise=otherwise)
+        elif self._db.execute(sql, values).rowcount != 1:
+            raise otherwise
+
     def due(self, what: str, *, at: int) -> bool:
         """Whether to look for ``what`` that has expired: once a minute is enough, and cheaper than with every write."""
         if abs(at - self._forgot.get(what, _BEFORE_ALL)) < _MINUTE:

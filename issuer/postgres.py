@@ -76,7 +76,7 @@ class PostgresConnection:
         self._connection: Any = None
         self._inside = self._begun = False
         self._first: list[str] = []
-        self._put: list[str] = []
+        self._put: list[tuple[str, Exception | None]] = []
         self._open()
 
     @property
@@ -95,11 +95,11 @@ class PostgresConnection:
             return self._savepoint(sql)
         return self._send(self._written(sql, values))
 
-    def put(self, sql: str, values: Sequence[object] = ()) -> None:
-        """Inside a transaction: ``execute`` where nobody looks at the result. What is wrong with it shows later: with
-        the next statement, or at the end of the savepoint or transaction.
+    def put(self, sql: str, values: Sequence[object] = (), *, otherwise: Exception | None = None) -> None:
+        """Inside a transaction: ``execute`` where nobody looks at the result; ``otherwise`` is raised unless it changed
+        one row. What is wrong shows later: with the next statement, or at the end of the savepoint or transaction.
         """
-        self._put.append(self._written(sql, values))
+        self._put.append((self._written(sql, values), otherwise))
 
     def read(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[list[Any]]:
         """The rows of each statement, which all go to the server together. Outside of transactions."""
@@ -130,14 +130,25 @@ class PostgresConnection:
     def _savepoint(self, sql: str) -> Any:
         if sql.startswith("ROLLBACK"):
             self._put = []  # of this savepoint, all of it: at its end nothing is left over
-        elif self._put:
-            return self._send(sql)
+        else:
+            self._look()
+            if self._put:
+                return self._send(sql)
         self._first.append(sql)
         return None
+
+    def _look(self) -> None:
+        """Send what was put, if somebody wants to know what came of it before it counts."""
+        if any(otherwise is not None for _, otherwise in self._put):
+            last, otherwise = self._put.pop()
+            if self._send(last).rowcount != 1 and otherwise is not None:
+                raise otherwise
 
     def _end(self, sql: str) -> Any:
         if sql == "ROLLBACK":
             self._first, self._put = [], []
+        else:
+            self._look()
         self._inside = False
         if not self._begun and not self._put:  # the server has heard of nothing
             self._first = []
@@ -177,16 +188,18 @@ class PostgresConnection:
         return self._run(sql, first=first)
 
     def _run(self, sql: str, *, first: bool = False) -> Any:
-        text, self._first, self._put = "; ".join((*self._first, *self._put, sql)), [], []
+        before, put, self._first, self._put = self._first, self._put, [], []
+        text = "; ".join((*before, *(one for one, _ in put), sql))
         try:
             cursor = self._connection.driver_connection.cursor(row_factory=_rows)
             cursor.execute(text)
-            while not first and cursor.nextset():  # to the result of ``sql`` itself
-                pass
+            refused = None if first else _refused(cursor, sum(one.count(";") + 1 for one in before), put)
         except self._psycopg.Error as error:
             if self._connection.driver_connection.closed:
                 self._drop()
             raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+        if refused is not None:
+            raise refused
         return cursor
 
     def _open(self) -> None:
@@ -214,6 +227,18 @@ class _Cursors:
     def execute(self, sql: str, values: Sequence[object] = ()) -> Iterator[Any]:
         """The rows of ``sql``."""
         return iter(self._connection.execute(sql, values))
+
+
+def _refused(cursor: Any, skipped: int, put: Sequence[tuple[str, Exception | None]]) -> Exception | None:
+    """What the first of ``put`` that came to nothing has to say. The cursor is at the last result then."""
+    for _ in range(skipped):
+        cursor.nextset()
+    refused = None
+    for _, otherwise in put:
+        if refused is None and cursor.rowcount != 1:
+            refused = otherwise
+        cursor.nextset()
+    return refused
 
 
 def _rows(cursor: Any) -> Any:

@@ -129,12 +129,11 @@ class IssuerStore(StatusStore):
 
         Raises ``StoreError`` when ``credential_id`` is not reserved for it any more.
         """
-        changed = self._db.execute(
+        self._must(
             "UPDATE offers SET delivery = ?, reserved = NULL WHERE nonce_hash = ? AND reserved = ?",
             (delivery, _nonce_hash(nonce), credential_id),
+            StoreError("the offer was answered or withdrawn meanwhile"),
         )
-        if changed.rowcount != 1:
-            raise StoreError("the offer was answered or withdrawn meanwhile")
         self._put(
             "UPDATE credentials SET signer = ?, made_at = ?, issued_at = ?, expires_at = ? WHERE id = ?",
             (signer, at, issued_at, expires_at, credential_id),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from issuer.database import Database
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["ApplicationRow", "ApplicationRows", "DeferredRow"]
+
+_ALIVE: Final = ("open", "issued")
 
 
 class ApplicationRow(NamedTuple):
@@ -93,12 +95,7 @@ class ApplicationRows(Database):
 
     def change_application(self, application_id: str, *, before: Sequence[str], state: str) -> bool:
         """Whether the application was in one of the states ``before``, and now is in ``state``."""
-        marks = ", ".join("?" * len(before))
-        changed = self._db.execute(
-            f"UPDATE applications SET state = ? WHERE id = ? AND state IN ({marks})",  # noqa: S608 - only marks
-            (state, application_id, *before),
-        )
-        return bool(changed.rowcount == 1)
+        return bool(self._db.execute(_changing(before), (state, application_id, *before)).rowcount == 1)
 
     def ready_application(self, application_id: str, *, at: int) -> bool:
         """Whether it was open and waiting, and can now be issued."""
@@ -169,12 +166,13 @@ class ApplicationRows(Database):
             (at, self._name_hash("transaction", transaction_id)),
         )
 
-    def add_delivery(self, credential_id: str, application_id: str) -> bool:
-        """A credential was delivered for an application, which is issued from now on; unless it was ended meanwhile."""
-        if not self.change_application(application_id, before=("open", "issued"), state="issued"):
-            return False
+    def add_delivery(self, credential_id: str, application_id: str, *, otherwise: Exception) -> None:
+        """A credential was delivered for an application, which is issued from now on.
+
+        ``otherwise`` is raised when it was ended meanwhile, at the latest before anything of this work counts.
+        """
+        self._must(_changing(_ALIVE), ("issued", application_id, *_ALIVE), otherwise)
         self._put("INSERT INTO deliveries VALUES (?, ?, NULL, NULL)", (credential_id, application_id))
-        return True
 
     def deliveries(self, application_id: str) -> list[str]:
         """What was delivered for an application."""
@@ -239,6 +237,11 @@ class ApplicationRows(Database):
 
     def _name_hash(self, kind: str, name: str) -> bytes:
         return self.keyed_hash(kind, name.encode("utf-8", "surrogatepass"))
+
+
+def _changing(before: Sequence[str]) -> str:
+    marks = ", ".join("?" * len(before))
+    return f"UPDATE applications SET state = ? WHERE id = ? AND state IN ({marks})"  # noqa: S608 - only marks
 
 
 def _application(row: Any) -> ApplicationRow:

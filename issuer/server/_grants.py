@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
 
 _MINUTE: Final = 60
+_SPEND: Final = "INSERT INTO spent VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
 
 
 class AuthorizationRow(NamedTuple):
@@ -79,13 +80,17 @@ class GrantRows(Database):
 
     def spend(self, kind: str, value: str, *, expires_at: int, at: int) -> bool:
         """Whether ``value`` is used for the first time. It is remembered until ``expires_at``."""
+        self._forget_spent(at)
+        return bool(self._db.execute(_SPEND, (self.secret_hash(kind, value), expires_at)).rowcount == 1)
+
+    def must_spend(self, kind: str, value: str, *, expires_at: int, at: int, otherwise: Exception) -> None:
+        """The same. ``otherwise`` is raised when it was used, at the latest before anything of this work counts."""
+        self._forget_spent(at)
+        self._must(_SPEND, (self.secret_hash(kind, value), expires_at), otherwise)
+
+    def _forget_spent(self, at: int) -> None:
         if self.due("spent", at=at):
             self._db.execute("DELETE FROM spent WHERE expires_at <= ?", (at,))
-        done = self._db.execute(
-            "INSERT INTO spent VALUES (?, ?) ON CONFLICT (hash) DO NOTHING",
-            (self.secret_hash(kind, value), expires_at),
-        )
-        return bool(done.rowcount == 1)
 
     def is_spent(self, kind: str, value: str) -> bool:
         """Whether ``value`` was used."""

@@ -325,8 +325,8 @@ class CredentialDesk:
         parts = self._parts
 
         def delivering(credential_id: str) -> None:
-            if not parts.store.add_delivery(credential_id, application.id):
-                raise RecordError("the application was turned down or withdrawn")
+            ended = RecordError("the application was turned down or withdrawn")
+            parts.store.add_delivery(credential_id, application.id, otherwise=ended)
             delivered()
 
         try:

@@ -60,8 +60,10 @@ class Nonces:
         for nonce in nonces:
             expiry = self._expiry("credential", nonce, at)
             now = epoch(at)
-            if expiry is None or not self._store.spend("credential nonce", nonce, expires_at=expiry, at=now):
-                raise RefusedError(ReasonCode.NONCE, "nonce", "not one of ours, used, or expired")
+            refused = RefusedError(ReasonCode.NONCE, "nonce", "not one of ours, used, or expired")
+            if expiry is None:
+                raise refused
+            self._store.must_spend("credential nonce", nonce, expires_at=expiry, at=now, otherwise=refused)
 
     def _make(self, kind: str, at: datetime) -> str:
         raw = epoch(at + self._lifetime).to_bytes(_TIME, "big") + secrets.token_bytes(_RANDOM)

@@ -58,8 +58,7 @@ class Unspent:
         """Inside a transaction: now they are used. Raises what was given for one that was used before."""
         self._tried = True
         for row in self._rows:
-            if not self._spend(row):
-                raise row.refused
+            self._store.must_spend(row.who, row.jti, expires_at=row.expires_at, at=self._at, otherwise=row.refused)
 
     @contextmanager
     def settled(self) -> Iterator[None]:

@@ -201,6 +201,29 @@ def test_what_is_refused_at_the_end_of_a_work_is_that_works_own_fault(store: Iss
     assert [line["event"] for line in store.audit()] == ["offered", "kept", "kept"]
 
 
+@pytest.mark.parametrize("more", [False, True])
+def test_work_that_changes_no_row_where_it_must_is_undone_alone(store: IssuerStore, more: bool) -> None:
+    changing = "UPDATE credentials SET made_at = ? WHERE id = ?"
+    name = issue(store)
+    before = len(store.audit())
+
+    def work(which: str) -> None:
+        store.log(1_000, "of " + which)
+        store._must(changing, (1_234, which), LookupError(which))
+        if more:
+            store.log(1_000, "more of " + which)
+
+    with pytest.raises(LookupError, match="c-nobody"):
+        store.transact(lambda: work("c-nobody"))
+    with store.writing():
+        with pytest.raises(LookupError, match="c-nobody"):
+            store.alone(lambda: work("c-nobody"))
+        store.alone(lambda: work(name))
+    with pytest.raises(LookupError, match="c-nobody"):
+        store.transact(lambda: (work("c-nobody"), work(name)))
+    assert [line["event"] for line in store.audit()][before:] == ["of " + name, "more of " + name][: 1 + more]
+
+
 def test_a_commit_that_is_refused_keeps_nothing_and_holds_up_nobody(store: IssuerStore, target: str) -> None:
     offer(store, b"o" * 16)
     with pytest.raises(StoreError):
