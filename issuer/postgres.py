@@ -80,6 +80,11 @@ class PostgresConnection:
         self._open()
 
     @property
+    def is_open(self) -> bool:
+        """Whether there was a connection when it was last needed."""
+        return self._connection is not None
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a transaction was begun and has not ended."""
         return self._inside

@@ -51,19 +51,22 @@ class Readers:
 
     def read(self, jobs: Sequence[Job[Statement]]) -> None:
         """The rows of each, by one way to the server and back."""
+        reached = False
         try:
             db = self.take()
             try:
                 for job, rows in zip(jobs, db.read([job.work for job in jobs]), strict=True):
                     job.result = rows
             finally:
+                reached = db.is_open
                 self.give(db)
         except Exception as error:  # noqa: BLE001 - the job's own, whatever it is
-            if len(jobs) == 1:
-                jobs[0].error = error
-            else:  # one that cannot be read is no other's fault
+            if reached and len(jobs) > 1:  # one that cannot be read is no other's fault
                 for job in jobs:
                     self.read([job])
+                return
+            for job in jobs:
+                job.error = error
 
     def close(self) -> None:
         """Release the database, after what is being read."""

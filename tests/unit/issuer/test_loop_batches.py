@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from issuer.postgres import PostgresConnection
 from issuer.store import IssuerStore
 from vcred.errors import StoreError
 from vcred.serving import Greenlets
@@ -155,3 +156,27 @@ def test_reads_of_one_round_go_to_a_server_together(request, monkeypatch):
         monkeypatch.setattr(store._loop_reads, "_do", lambda jobs: count(store._readers, jobs))
         assert together(*(lambda: (store.stopped, store.stopped) for _ in range(5))) == [(None, None)] * 5
         assert ways == [5, 5]
+
+
+def test_without_its_server_every_read_says_so_and_nobody_tries_once_for_each(request, monkeypatch):
+    target = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
+    with IssuerStore(target, list_size=1000) as store:
+        store.group_commits()
+        assert together(lambda: store.stopped) == [None]
+        tried = []
+
+        def unreachable(self):
+            tried.append(self)
+            self._drop()
+            raise StoreError("the issuer's database cannot be reached")
+
+        readers = [store._readers.take() for _ in range(4)]
+        for one in readers:
+            one._drop()
+            store._readers.give(one)
+        monkeypatch.setattr(PostgresConnection, "_open", unreachable)
+        told = together(*(lambda: store.stopped for _ in range(9)))
+        assert [type(one) for one in told] == [StoreError] * 9
+        assert len(tried) == 1
+        monkeypatch.undo()
+        assert together(lambda: store.stopped) == [None], "and it is there again with the next"
