@@ -17,8 +17,7 @@ from threading import RLock, get_ident
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from issuer.group_commit import GroupCommit, commit_together
-from issuer.loop_batches import LoopBatches
-from issuer.readers import Readers, Statement
+from issuer.readers import Readers
 from issuer.schema import is_file, open_database
 from issuer.turns import BusyError, Turns
 from vcred._waiting import WAITING
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from issuer.group_commit import InLoop
     from vcred._waiting import Waiting
 
 __all__ = ["Database", "StateError", "audit_reason"]
@@ -55,8 +55,9 @@ class Database:
         self._lock = RLock()
         self._forgot: dict[str, int] = {}
         self._last: tuple[int, bytes] | None = None
-        self._committers: tuple[GroupCommit, LoopBatches[Callable[[], Any]]] | None = None
-        self._loop_reads: LoopBatches[Statement] | None = None
+        self._committer: GroupCommit | None = None
+        self._loop_commits: InLoop | None = None
+        self._loop_reads: InLoop | None = None
         self._readers: Readers | None = None
         self._writer: int | None = None
         self._target = path
@@ -73,8 +74,10 @@ class Database:
 
     def close(self) -> None:
         """Release the file, after what is being written."""
-        for one in (*(self._committers or ()), *filter(None, [self._loop_reads])):
-            one.close()
+        batches: tuple[GroupCommit | InLoop | None, ...] = (self._committer, self._loop_commits, self._loop_reads)
+        for one in batches:
+            if one is not None:
+                one.close()
         if self._readers is not None:
             self._readers.close()
         with self._lock:
@@ -89,34 +92,39 @@ class Database:
     ) -> None:
         self.close()
 
-    def group_commits(self) -> None:
+    def group_commits(self, in_loop: Callable[..., InLoop] | None = None) -> None:
         """From now on ``transact`` puts what waits together into one commit, processes that write take turns, and who
         only reads waits for nobody who writes: for a service with many requests.
+
+        ``in_loop`` is ``LoopBatches`` in a service whose work waits in an event loop.
         """
-        if self._committers is not None:
+        if self._committer is not None:
             return
         self._turns.close()
         self._turns = Turns(self._target, make=True)
         self._readers = None if self._target is None else Readers(self._target)
+        self._committer = GroupCommit(self)
+        if in_loop is None:
+            return
         together = partial(commit_together, self)
-        server = self._readers is not None and self._target is not None and not is_file(self._target)
-        at_once = None if server else partial(together, wait=False)
-        self._committers = (GroupCommit(self), LoopBatches(together, at_once=at_once))
-        if server and self._readers is not None:
-            self._loop_reads = LoopBatches(self._readers.read)
+        if self._readers is None or self._target is None or is_file(self._target):
+            self._loop_commits = in_loop(together, at_once=partial(together, wait=False))
+        else:
+            self._loop_commits, self._loop_reads = in_loop(together), in_loop(self._readers.read)
 
     def transact(self, work: Callable[[], _T]) -> _T:
         """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``.
 
         Inside ``writing`` it is a part of that transaction.
         """
-        if self._committers is not None and self._writer != get_ident():
-            threads, loop = self._committers
-            waiting = WAITING.get()
-            found: _T = threads.run(work) if waiting is None else loop.run(work, waiting)
-            return found
-        with self.writing():
-            return work()
+        if self._committer is None or self._writer == get_ident():
+            with self.writing():
+                return work()
+        waiting = WAITING.get()
+        if waiting is None or self._loop_commits is None:
+            return self._committer.run(work)
+        found: _T = self._loop_commits.run(work, waiting)
+        return found
 
     def alone(self, work: Callable[[], _T]) -> _T:
         """Inside ``writing``: ``work`` whole or not at all, whatever becomes of the rest of the transaction."""

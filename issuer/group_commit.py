@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from issuer.turns import BusyError
 from vcred.errors import StoreError
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from issuer.database import Database
+    from vcred._waiting import Waiting
 
-__all__ = ["MOST", "GroupCommit", "Job", "commit_together"]
+__all__ = ["MOST", "GroupCommit", "InLoop", "Job", "commit_together"]
 
 MOST: Final = 64
 """Works in one commit: the first waits for the last."""
@@ -40,6 +41,16 @@ class Job(Generic[_W]):
         self.work = work
         self.result: Any = None
         self.error: BaseException | None = None
+
+
+class InLoop(Protocol):
+    """What does together what waits in an event loop; ``issuer.server.loop_batches`` has it."""
+
+    def run(self, work: Any, waiting: Waiting) -> Any:
+        """The job's result. Raises its error, and ``StoreError``."""
+
+    def close(self) -> None:
+        """Take no more."""
 
 
 class _ThreadsJob(Job[_Work]):

@@ -9,6 +9,7 @@ from issuer.server.applications import Applications
 from issuer.server.attesters import Attesters
 from issuer.server.configurations import Configurations
 from issuer.server.grants import Grants
+from issuer.server.loop_batches import LoopBatches
 from issuer.server.nonces import Nonces
 from issuer.server.parts import Parts
 from vcred.errors import SettingsError
@@ -66,7 +67,7 @@ def create_app(
         sources=sources or {},
         card_reader=card_reader,
     )
-    store.group_commits()
+    store.group_commits(LoopBatches)
 
     def add_routes(app: FastAPI) -> None:
         for routes in (oauth, credentials, admin, pages, id_routes):

@@ -165,7 +165,9 @@ def test_a_wallet_that_waits_for_a_login_shows_the_card_for_it(city, wallet, vis
             page.goto(next(one.strip() for one in waiting.stderr if one.startswith("https://")))
             with page.expect_navigation():
                 page.click("#show-card")
-            page.goto(wallet.show(page.get_attribute("#deep-link", "href")))
+            onward = wallet.show(page.get_attribute("#deep-link", "href"))
+            page = page.context.new_page()  # as a wallet opens it: the page before goes on by itself, where it is
+            page.goto(onward)
             assert page.inner_text("h1") == "신청한 증명서를 지갑으로 보냅니다"
             with page.expect_navigation(url=f"{callback}**"):
                 page.click("form[action$=continue] button")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.browser.conftest import follow
 from tests.browser.verifier_kit import HOUSEHOLD, KEY, OTHER_KEY, POLICY, Counter, picture
 from vcred.presentation import PresentationRequest
 from vcred.qr import encode
@@ -245,16 +246,17 @@ def _tab_to(page, text):
 def test_a_wallet_without_a_network_answers_in_a_picture(counter, browse):
     page = asked(signed_in(browse(), counter), counter, flow="offline")
     request = _read(page)
+    page.set_input_files("#answer", {"name": "cat.png", "mimeType": "image/png", "buffer": b"\x89PNG no"})
+    follow(page, "button:text-is('검증')")
+    assert page.locator("p.problem[role=alert]").first.is_visible()
+
     world = counter.world
     world.at = datetime.now(UTC)
     answer = world.wallet.present(world.wallet.match(request, at=world.at).approve(reuse=True), at=world.at)
-
-    page.set_input_files("#answer", {"name": "cat.png", "mimeType": "image/png", "buffer": b"\x89PNG no"})
-    page.click("button:text-is('검증')")
-    page.wait_for_selector("[role=alert]")
     page.set_input_files("#answer", {"name": "a.png", "mimeType": "image/png", "buffer": picture(encode(answer))})
-    page.click("button:text-is('검증')")
-    page.wait_for_selector(".verdict.ACCEPTED")
+    follow(page, "button:text-is('검증')")
+    page.wait_for_selector(".verdict")
+    assert "ACCEPTED" in page.get_attribute(".verdict", "class"), page.inner_text("main")
 
 
 def _read(page):

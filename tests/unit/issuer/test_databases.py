@@ -192,7 +192,7 @@ def test_what_is_refused_at_the_end_of_a_work_is_that_works_own_fault(store: Iss
         one.start()
         assert inside.wait(30)
         until = time.monotonic() + 30
-        while len(store._committers[0]._waiting) < number and time.monotonic() < until:
+        while len(store._committer._waiting) < number and time.monotonic() < until:
             threading.Event().wait(0.01)
     held.set()
     for one in threads:

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from issuer.postgres import PostgresConnection
+from issuer.server.loop_batches import LoopBatches
 from issuer.store import IssuerStore
 from vcred.errors import StoreError
 from vcred.serving import Greenlets
@@ -22,7 +23,7 @@ def store(request, tmp_path):
     if request.param == "postgresql":
         places["postgresql"] = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
     with IssuerStore(places[request.param], list_size=1000) as found:
-        found.group_commits()
+        found.group_commits(LoopBatches)
         yield found
 
 
@@ -129,7 +130,7 @@ def test_who_is_told_to_stop_takes_nobody_with_him(store):
 
 
 def test_after_the_end_nothing_is_taken(store):
-    store._committers[1].close()
+    store._loop_commits.close()
     (told,) = together(lambda: store.transact(lambda: store.log(1, "never kept")))
     assert isinstance(told, StoreError)
     assert store.audit() == []
@@ -146,7 +147,7 @@ def test_a_read_that_fails_is_no_other_reads_fault(store):
 def test_reads_of_one_round_go_to_a_server_together(request, monkeypatch):
     target = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
     with IssuerStore(target, list_size=1000) as store:
-        store.group_commits()
+        store.group_commits(LoopBatches)
         ways, read = [], type(store._readers).read
 
         def count(self, jobs):
@@ -161,7 +162,7 @@ def test_reads_of_one_round_go_to_a_server_together(request, monkeypatch):
 def test_without_its_server_every_read_says_so_and_nobody_tries_once_for_each(request, monkeypatch):
     target = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
     with IssuerStore(target, list_size=1000) as store:
-        store.group_commits()
+        store.group_commits(LoopBatches)
         assert together(lambda: store.stopped) == [None]
         tried = []
 
