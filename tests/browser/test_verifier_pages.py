@@ -255,7 +255,7 @@ def test_a_wallet_without_a_network_answers_in_a_picture(counter, browse):
     answer = world.wallet.present(world.wallet.match(request, at=world.at).approve(reuse=True), at=world.at)
     page.set_input_files("#answer", {"name": "a.png", "mimeType": "image/png", "buffer": picture(encode(answer))})
     follow(page, "button:text-is('검증')")
-    page.wait_for_selector(".verdict")
+    assert page.query_selector(".verdict"), page.inner_text("body")
     assert "ACCEPTED" in page.get_attribute(".verdict", "class"), page.inner_text("main")
 
 

@@ -37,7 +37,7 @@ def main() -> None:
 
 def _warm() -> None:
     """Load whatever reading needs, as long as files may be opened."""
-    from PIL import Image  # noqa: PLC0415 - slow, and only wanted in this process
+    from PIL import Image, ImageDraw  # noqa: F401, PLC0415 - slow, and only wanted in this process
 
     Image.init()
     import zxingcpp  # noqa: F401, PLC0415 - as above

@@ -86,6 +86,18 @@ def children_of(pid):
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
+def test_every_code_of_a_picture_with_many_is_read_where_no_file_can_be_opened(reader):
+    drawn = [Image.open(io.BytesIO(code.png(scale=3))) for code in FRAMES]
+    side = max(one.width for one in drawn)
+    sheet = Image.new("L", (side, side * len(drawn)), "white")
+    for number, one in enumerate(drawn):
+        sheet.paste(one, (0, number * side))
+    out = io.BytesIO()
+    sheet.save(out, "PNG")
+    assert len(FRAMES) > 2
+    assert sorted(reader.texts_of(out.getvalue(), "sheet.png")) == sorted(code.text for code in FRAMES)
+
+
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "PDF"])
 def test_every_kind_of_file_is_read_behind_the_limits_as_it_is_here(reader, form):
     raw = saved(form)
