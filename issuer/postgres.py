@@ -74,6 +74,9 @@ class PostgresConnection:
         arguments = {"autocommit": True, "cursor_factory": psycopg.ClientCursor, "connect_timeout": 10}
         self._engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
         self._connection: Any = None
+        self._raw: Any = None
+        """The driver's own connection."""
+        self._writes: Any = None
         self._inside = self._begun = False
         self._first: list[str] = []
         self._put: list[tuple[str, Exception | None]] = []
@@ -125,11 +128,11 @@ class PostgresConnection:
 
     def _written(self, sql: str, values: Sequence[object]) -> str:
         """``sql`` with its values."""
-        if self._connection is None or self._connection.driver_connection.closed:
+        if self._connection is None or self._raw.closed:
             if self._begun:
                 raise StoreError("the connection to the database broke")
             self._open()
-        text: str = self._connection.driver_connection.cursor().mogrify(translate(sql), values)
+        text: str = self._writes.mogrify(translate(sql), values)
         return text
 
     def _savepoint(self, sql: str) -> Any:
@@ -196,11 +199,11 @@ class PostgresConnection:
         before, put, self._first, self._put = self._first, self._put, [], []
         text = "; ".join((*before, *(one for one, _ in put), sql))
         try:
-            cursor = self._connection.driver_connection.cursor(row_factory=_rows)
+            cursor = self._raw.cursor(row_factory=_rows)
             cursor.execute(text)
             refused = None if first else _refused(cursor, sum(one.count(";") + 1 for one in before), put)
         except self._psycopg.Error as error:
-            if self._connection.driver_connection.closed:
+            if self._raw.closed:
                 self._drop()
             raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
         if refused is not None:
@@ -213,6 +216,8 @@ class PostgresConnection:
 
         try:
             self._connection = self._engine.raw_connection()
+            self._raw = self._connection.driver_connection
+            self._writes = self._raw.cursor()
         except (SQLAlchemyError, self._psycopg.Error) as error:
             raise StoreError("the issuer's database cannot be reached") from error
 
@@ -247,10 +252,12 @@ def _refused(cursor: Any, skipped: int, put: Sequence[tuple[str, Exception | Non
 
 
 def _rows(cursor: Any) -> Any:
-    return _row_type(tuple(column.name for column in cursor.description or ()))
+    # The names alone: ``cursor.description`` makes an object of each column, for every statement.
+    result = cursor.pgresult
+    return _row_type(tuple([result.fname(column) for column in range(result.nfields)]))
 
 
 @lru_cache(maxsize=512)
-def _row_type(columns: tuple[str, ...]) -> type[Row]:
-    places = {name: index for index, name in enumerate(columns)}
+def _row_type(columns: tuple[bytes, ...]) -> type[Row]:
+    places = {name.decode(): index for index, name in enumerate(columns)}
     return type("Row", (Row,), {"__slots__": (), "_columns": places})
