@@ -36,7 +36,7 @@ __all__ = ["Row", "picture", "section", "table"]
 
 PICTURE = "results-service.png"
 TARGET, SLOWEST = 400, 250
-WALLETS, CONNECTIONS, COMMITS = 32, 8, 3
+WALLETS, CONNECTIONS, COMMITS = 32, 8, 2
 METHOD = (
     "A whole issuance over loopback HTTP: a pre-authorized code for a token, a nonce, and a certificate "
     f"(`resident.personal` as `dc+sd-jwt`) for a fresh key, by {WALLETS} wallets at a time, each on a connection that "
@@ -47,10 +47,10 @@ METHOD = (
     "meanwhile: the key proof, and the DPoP proof that has the token's hash. Not timed is what a wallet can have "
     "ready: keys, attestation with its proof, and the DPoP proof of the token request. That each answer has a "
     "certificate of its own is looked at afterwards.\n\n"
-    f"An issuance is durable {COMMITS} times before it is answered (token, reservation, delivery), and what waits at "
+    f"An issuance is durable {COMMITS} times before it is answered (token, certificate), and what waits at "
     "the same moment goes into one commit. *bare commits* is what the same database makes durable in the same run "
     "with nothing around it, transactions of one row: one after another, and on "
-    f"{CONNECTIONS} connections. *allowed* is a third of the first: what a service gets that commits each by itself. "
+    f"{CONNECTIONS} connections. *allowed* is half of the first: what a service gets that commits each by itself. "
     "*CPU* is the service's time of a processor for one issuance, without the database server's."
 )
 _MET, _MISSED, _FREE, _LINE, _SECOND = "#2f7d4f", "#b3541e", "#3b6ea5", "#444444", "#b4bac0"

@@ -1,9 +1,9 @@
 """``AnswerDesk``: from an application to signed certificates, for keys that somebody has proven to hold.
 
-An answer reserves its status entries, signs outside any transaction (a key in a device may be slow, or hang), and is
-delivered in a second one, which looks once more whether it may be: after ``stop`` returned nothing is, whatever was
-under way. Every copy is opened and verified by our own verifier's code before it is let out, and one that fails stops
-the line.
+An answer reserves its status entries, signs, and is delivered, in one transaction where the key is at hand. A key in a
+device may be slow, or hang: it signs outside any transaction, and a second one delivers, which looks once more whether
+it may: after ``stop`` returned nothing is, whatever was under way. Every copy is opened and verified by our own
+verifier's code before it is let out, and one that fails stops the line.
 
 Times are coarse, so that two copies shown in two places do not betray a common issue: ``iat`` is the full hour,
 ``exp`` the last second of the last day of validity in Korea.
@@ -47,6 +47,8 @@ __all__ = ["AnswerDesk"]
 
 _HOUR: Final = 3_600
 _NOON: Final = dt.time(12)
+_AT_ONCE: Final = 4
+"""Copies that are signed inside a transaction: everybody else who writes waits for them."""
 
 
 class _Terms(NamedTuple):
@@ -188,16 +190,39 @@ class AnswerDesk(StatusDesk):
             return offer
         kind, claims = self._claims(offer, at)
         terms = self._terms(kind, at)
+        try:
+            if len(keys) <= _AT_ONCE and all(self._is_quick(name) for name, _ in keys):
+                return self._store.transact(lambda: self._answer_at_once(asked, terms, claims, keys, offer.subject))
+            return self._answer_slowly(asked, terms, claims, keys)
+        except SelfCheckError:
+            with suppress(StoreError):
+                self.stop(reason="self-check failed", at=at)
+            raise
+
+    def _answer_at_once(
+        self,
+        asked: _Asked,
+        terms: _Terms,
+        claims: Mapping[str, Any],
+        keys: Sequence[tuple[str, PublicKey]],
+        subject: str,
+    ) -> Delivery:
+        reserved = self._reserve(asked, terms, keys)
+        if isinstance(reserved, Delivery):
+            return reserved
+        return self._keep(asked, self._sign(terms, claims, keys, reserved), terms, subject)
+
+    def _answer_slowly(
+        self, asked: _Asked, terms: _Terms, claims: Mapping[str, Any], keys: Sequence[tuple[str, PublicKey]]
+    ) -> Delivery:
         reserved = self._store.transact(lambda: self._reserve(asked, terms, keys))
         if isinstance(reserved, Delivery):
             return reserved
         try:
             delivery = self._sign(terms, claims, keys, reserved)
             return self._store.transact(lambda: self._deliver(asked, delivery, terms))
-        except BaseException as error:
+        except BaseException:
             with suppress(StoreError):  # what cannot be given back now is when the offer ends
-                if isinstance(error, SelfCheckError):
-                    self.stop(reason="self-check failed", at=at)
                 self._store.transact(lambda: self._store.release(reserved.credential_id))
             raise
 
@@ -332,7 +357,8 @@ class AnswerDesk(StatusDesk):
         self._store.serve_bitstring(bitstrings)
         copies = []
         for (name, key), (number, entry) in placed:
-            self._check_running()
+            if not self._is_quick(name):
+                self._check_running()
             content = Content(
                 vct=terms.kind.vct,
                 issuer=self._profile.id,
@@ -345,11 +371,13 @@ class AnswerDesk(StatusDesk):
             copies.append((name, self._issue(name, content)))
         return Delivery(code=terms.kind.code, credential_id=reserved.credential_id, credentials=tuple(copies))
 
+    def _is_quick(self, name: str) -> bool:
+        """Whether no device signs what is in this format, and no other process."""
+        return name in FORMATS and isinstance(self._profile.signer, SoftwareSigner)
+
     def _issue(self, name: str, content: Content) -> bytes:
-        signer = self._profile.signer
-        issue = partial(issue_checked, self._formats[name], content, self._key, signer)
-        quick = name in FORMATS and isinstance(signer, SoftwareSigner)
-        raw: bytes = issue() if quick else elsewhere(issue)  # a device signs, or another process
+        issue = partial(issue_checked, self._formats[name], content, self._key, self._profile.signer)
+        raw: bytes = issue() if self._is_quick(name) else elsewhere(issue)
         return raw
 
     def _deliver(self, asked: _Asked, delivery: Delivery, terms: _Terms) -> Delivery:
@@ -357,6 +385,9 @@ class AnswerDesk(StatusDesk):
         offer = self._open(asked.nonce, asked.digest, asked.at)
         if isinstance(offer, Delivery):
             return offer
+        return self._keep(asked, delivery, terms, offer.subject)
+
+    def _keep(self, asked: _Asked, delivery: Delivery, terms: _Terms, subject: str) -> Delivery:
         self._store.deliver(
             asked.nonce,
             delivery.credential_id,
@@ -370,7 +401,7 @@ class AnswerDesk(StatusDesk):
             epoch(asked.at),
             "issued",
             code=delivery.code,
-            subject_hash=self._store.subject_hash(offer.subject),
+            subject_hash=self._store.subject_hash(subject),
             credential=delivery.credential_id,
         )
         asked.delivered(delivery.credential_id)
