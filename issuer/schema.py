@@ -22,6 +22,8 @@ _BUSY_SECONDS = 60.0
 """Longer than the largest transaction there is: three million revocations."""
 
 _CACHE_KIB = 64 * 1024
+_LOG_PAGES = 8_000
+"""Pages in the write-ahead log (32 MiB) before they go into the file: the same pages are written again and again."""
 
 SCHEMA = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
@@ -143,7 +145,9 @@ def connect(path: Path | None) -> sqlite3.Connection:
     try:
         db.row_factory = sqlite3.Row
         _check_version(db)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON", f"cache_size = -{_CACHE_KIB}"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            db.execute(f"PRAGMA {pragma}")
+        for pragma in (f"cache_size = -{_CACHE_KIB}", f"wal_autocheckpoint = {_LOG_PAGES}"):
             db.execute(f"PRAGMA {pragma}")
         _bring_up(db)
         db.execute("PRAGMA foreign_keys = ON")
