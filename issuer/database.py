@@ -256,7 +256,7 @@ class Database:
             with self._locked():
                 yield self._db
             return
-        db = self._readers.take()
+        db = self._readers.take(wait=WAITING.get() is None)
         try:
             yield db
         except sqlite3.Error as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from issuer.schema import open_reader
@@ -34,9 +34,17 @@ class Readers:
         for _ in range(_NUMBER):
             self._free.put(None)
 
-    def take(self) -> Any:
-        """A connection, for the thread that takes it, until it gives it back. Raises ``StoreError``."""
-        db = self._free.get()
+    def take(self, *, wait: bool = True) -> Any:
+        """A connection, for the thread that takes it, until it gives it back. Raises ``StoreError``.
+
+        Who must not ``wait`` gets one more where all are taken.
+        """
+        try:
+            db = self._free.get(block=wait)
+        except Empty:
+            if self._closed:
+                raise StoreError("the store is closed") from None
+            return open_reader(self._target)
         try:
             if self._closed:
                 raise StoreError("the store is closed")
@@ -47,7 +55,10 @@ class Readers:
 
     def give(self, db: Any) -> None:
         """Take it back."""
-        self._free.put(db)
+        if self._free.qsize() < _NUMBER:
+            self._free.put(db)
+        else:
+            db.close()
 
     def read(self, jobs: Sequence[Job[Statement]]) -> None:
         """The rows of each, by one way to the server and back."""

@@ -89,8 +89,12 @@ class LoopBatches(Generic[_W]):
         elif self._done_at_once([job for job, _ in now]):
             end(None)
         else:
-            ended = loop.run_in_executor(self._thread, self._do, [job for job, _ in now])
-            ended.add_done_callback(lambda it: end(it.exception()), context=Context())
+            try:
+                ended = loop.run_in_executor(self._thread, self._do, [job for job, _ in now])
+            except RuntimeError:  # it was closed this very moment
+                end(StoreError("the store is closed"))
+            else:
+                ended.add_done_callback(lambda it: end(it.exception()), context=Context())
 
     def _done_at_once(self, jobs: Sequence[Job[_W]]) -> bool:
         if self._at_once is None:

@@ -136,6 +136,18 @@ def test_after_the_end_nothing_is_taken(store):
     assert store.audit() == []
 
 
+def test_the_loop_waits_for_no_reader(tmp_path):
+    with IssuerStore(tmp_path / "issuer.db", list_size=1000) as store:
+        store.group_commits(LoopBatches)
+        taken = [store._readers.take() for _ in range(4)]
+        assert together(lambda: store.stopped) == [None]
+        store.set_stopped("drill", at=1)
+        assert together(lambda: store.stopped, lambda: store.stopped) == ["drill"] * 2
+        for one in taken:
+            store._readers.give(one)
+        assert store._readers._free.qsize() == 4
+
+
 def test_a_read_that_fails_is_no_other_reads_fault(store):
     def reads(sql):
         return lambda: store._all(sql)[0][0]
