@@ -13,6 +13,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from vcred._sqlite import write_ahead
 from vcred.errors import StoreError
 
 __all__ = ["SCHEMA", "VERSION", "connect", "is_file", "open_database", "open_reader", "path_of"]
@@ -145,9 +146,9 @@ def connect(path: Path | None) -> sqlite3.Connection:
     try:
         db.row_factory = sqlite3.Row
         _check_version(db)
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-            db.execute(f"PRAGMA {pragma}")
-        for pragma in (f"cache_size = -{_CACHE_KIB}", f"wal_autocheckpoint = {_LOG_PAGES}"):
+        write_ahead(db)
+        settings = ("synchronous = FULL", "secure_delete = ON", f"cache_size = -{_CACHE_KIB}")
+        for pragma in (*settings, f"wal_autocheckpoint = {_LOG_PAGES}"):
             db.execute(f"PRAGMA {pragma}")
         _bring_up(db)
         db.execute("PRAGMA foreign_keys = ON")

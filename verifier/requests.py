@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
+from vcred._sqlite import write_ahead
 from vcred.errors import Locked, StoreError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class SqliteRequestStore:
         self._errors = sqlite3.Error
         with self._translated():
             self._db = sqlite3.connect(Path(path), timeout=5, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
+            write_ahead(self._db)
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
         with self._transaction() as db:

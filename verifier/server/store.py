@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Row, and_, create_engine, delete, event, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from vcred._sqlite import write_ahead
 from vcred.errors import StoreError
 from verifier.requests import OpenRequest
 from verifier.server.database import within
@@ -371,7 +372,8 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
     # The driver begins transactions too late: SQLAlchemy does it (``_begin``).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    write_ahead(cursor)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
