@@ -87,7 +87,7 @@ def answered(page, counter, browse):
 def test_the_page_turns_green_by_itself(counter, browse):
     page = asked(signed_in(browse(), counter), counter)
     assert page.inner_text("[role=status]") == "답을 기다리고 있습니다"
-    page.locator(".left", has_text="남은 시간").wait_for()  # the page's script has begun to count
+    page.locator("[data-left-label]").wait_for()  # the script of the page has begun to count
     assert re.search(r"남은 시간 (10:00|9:5\d)", page.inner_text(".left"))
     code = answered(page, counter, browse)
     page.wait_for_selector("#code")  # nobody reloaded
