@@ -63,7 +63,9 @@ class Database:
         self._target = path
         self._db: Any = open_database(path)
         self._turns = Turns(path, make=False)
-        self._put: Callable[[str, tuple[object, ...]], object] = getattr(self._db, "put", self._db.execute)
+        self._together: Any = getattr(self._db, "put", None)
+        """Where statements cost a way there and back: sends one with the next."""
+        self._put: Callable[[str, tuple[object, ...]], object] = self._together or self._db.execute
         """Inside ``writing``: a statement whose result nobody looks at."""
         with self.writing():
             key = secrets.token_bytes(32)
@@ -168,9 +170,8 @@ class Database:
 
         ``otherwise`` is raised where it does not, at the latest before anything of this work counts.
         """
-        put = getattr(self._db, "put", None)
-        if put is not None:
-            put(sql, values, otherwise=otherwise)
+        if self._together is not None:
+            self._together(sql, values, otherwise=otherwise)
         elif self._db.execute(sql, values).rowcount != 1:
             raise otherwise
 

@@ -351,11 +351,16 @@ def test_a_card_that_was_reported_lost_logs_nobody_in(tmp_path):
         assert waiting.who is None
 
 
+def looked_up(folder, monkeypatch, module, found):
+    """Settings with a function of the agency's own, which gives ``found``."""
+    (folder / f"{module}.py").write_text(f"def find(code, claims):\n    return {found}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    return {"subject": None, "lookup": f"python:{module}:find"}
+
+
 def test_somebody_whom_the_registry_does_not_know_is_told_so_alone(tmp_path, world, monkeypatch):
-    (tmp_path / "nobody_here.py").write_text("def find(code, claims):\n    return None\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    settings = looked_up(tmp_path, monkeypatch, "nobody_here", "None")
     world.at = AT
-    settings = {"subject": None, "lookup": "python:nobody_here:find"}
     with closing(Hall(f"sqlite:///{tmp_path}/issuer.db", tmp_path, world, id_login=settings)) as hall:
         waiting = hall.begin()
         answer = hall.show(waiting.links()[0])
@@ -367,10 +372,8 @@ def test_somebody_whom_the_registry_does_not_know_is_told_so_alone(tmp_path, wor
 
 
 def test_an_answer_over_which_the_agencys_own_function_breaks_ends_the_request(tmp_path, world, monkeypatch, caplog):
-    (tmp_path / "broken_here.py").write_text("def find(code, claims):\n    return {}[str(claims)]\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    settings = looked_up(tmp_path, monkeypatch, "broken_here", "{}[str(claims)]")
     world.at = AT
-    settings = {"subject": None, "lookup": "python:broken_here:find"}
     with closing(Hall(f"sqlite:///{tmp_path}/issuer.db", tmp_path, world, id_login=settings)) as hall:
         waiting = hall.begin()
         answer = hall.show(waiting.links()[0])
