@@ -1,9 +1,10 @@
 """``AnswerDesk``: from an application to signed certificates, for keys that somebody has proven to hold.
 
-An answer reserves its status entries, signs, and is delivered, in one transaction where the key is at hand. A key in a
-device may be slow, or hang: it signs outside any transaction, and a second one delivers, which looks once more whether
-it may: after ``stop`` returned nothing is, whatever was under way. Every copy is opened and verified by our own
-verifier's code before it is let out, and one that fails stops the line.
+Nothing is signed inside a transaction: a key in a device may be slow, or hang, and everybody who writes would wait. An
+answer reserves its status entries, signs, and is delivered, by a second transaction that looks once more whether it
+may: after ``stop`` returned nothing is, whatever was under way. A key at hand signs for places that were seen to be
+free, and one transaction takes them and delivers, or nothing is done and the places are reserved first. Every copy is
+opened and verified by our own verifier's code before it is let out, and one that fails stops the line.
 
 Times are coarse, so that two copies shown in two places do not betray a common issue: ``iat`` is the full hour,
 ``exp`` the last second of the last day of validity in Korea.
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from issuer.database import audit_reason
 from issuer.selfcheck import SelfCheckError, issue_checked, without_marks
 from issuer.status import StatusDesk
-from issuer.status_store import BoundError
+from issuer.status_store import BoundError, TakenError
 from issuer.store import OfferRow, Reservation
 from vcred._waiting import elsewhere
 from vcred.catalog.age import KST, kst_date
@@ -47,14 +48,25 @@ __all__ = ["AnswerDesk"]
 
 _HOUR: Final = 3_600
 _NOON: Final = dt.time(12)
-_AT_ONCE: Final = 4
-"""Copies that are signed inside a transaction: everybody else who writes waits for them."""
 
 
 class _Terms(NamedTuple):
     kind: CertificateType
     issued_at: int
     expires_at: int
+
+    @property
+    def bits(self) -> int:
+        """The width of the status lists that its copies are in."""
+        return 2 if self.kind.status.suspendable else 1
+
+
+class _Signed(NamedTuple):
+    """What was signed for places that were seen to be free."""
+
+    delivery: Delivery
+    keys: Sequence[tuple[str, PublicKey]]
+    places: Sequence[tuple[int, int]]
 
 
 class _Asked(NamedTuple):
@@ -191,26 +203,47 @@ class AnswerDesk(StatusDesk):
         kind, claims = self._claims(offer, at)
         terms = self._terms(kind, at)
         try:
-            if len(keys) <= _AT_ONCE and all(self._is_quick(name) for name, _ in keys):
-                return self._store.transact(lambda: self._answer_at_once(asked, terms, claims, keys, offer.subject))
+            if all(self._is_quick(name) for name, _ in keys):
+                delivery = self._answer_quickly(asked, terms, claims, keys, offer)
+                if delivery is not None:
+                    return delivery
             return self._answer_slowly(asked, terms, claims, keys)
         except SelfCheckError:
             with suppress(StoreError):
                 self.stop(reason="self-check failed", at=at)
             raise
 
-    def _answer_at_once(
+    def _answer_quickly(
         self,
         asked: _Asked,
         terms: _Terms,
         claims: Mapping[str, Any],
         keys: Sequence[tuple[str, PublicKey]],
-        subject: str,
-    ) -> Delivery:
-        reserved = self._reserve(asked, terms, keys)
-        if isinstance(reserved, Delivery):
-            return reserved
-        return self._keep(asked, self._sign(terms, claims, keys, reserved), terms, subject)
+        offer: OfferRow,
+    ) -> Delivery | None:
+        """``None`` where it takes more than one look: nothing is done then."""
+        places = self._store.free_places(terms.bits, len(keys))
+        if len(places) < len(keys):
+            return None
+        delivery = self._sign(terms, claims, keys, Reservation(f"c-{secrets.token_hex(8)}", places))
+        try:
+            self._store.transact(lambda: self._take(asked, terms, offer, _Signed(delivery, keys, places)))
+        except TakenError:
+            return None
+        return delivery
+
+    def _take(self, asked: _Asked, terms: _Terms, offer: OfferRow, signed: _Signed) -> None:
+        """What was signed is answered, with all that belongs to it; or ``TakenError`` is raised."""
+        delivery = signed.delivery
+        answered = offer._replace(request_digest=asked.digest, delivery=delivery.to_bytes())
+        kid, is_new = self._key.public_key.kid, asked.application is not None
+        # First: a request that comes again, and finds its places reserved, has used up its nonces itself.
+        self._store.answer(asked.nonce, answered, kid=kid, at=epoch(asked.at), is_new=is_new)
+        asked.within()
+        self._add_credential(delivery.credential_id, terms, offer.subject, asked.at)
+        for (name, key), place in zip(signed.keys, signed.places, strict=True):
+            self._store.take_place(delivery.credential_id, place, format=name, key=key.thumbprint)
+        self._let_out(asked, delivery, offer.subject)
 
     def _answer_slowly(
         self, asked: _Asked, terms: _Terms, claims: Mapping[str, Any], keys: Sequence[tuple[str, PublicKey]]
@@ -321,20 +354,11 @@ class AnswerDesk(StatusDesk):
         if offer is asked.application or asked.application is None:
             asked.within()
         credential_id = f"c-{secrets.token_hex(8)}"
-        self._store.add_credential(
-            credential_id,
-            code=terms.kind.code,
-            subject=offer.subject,
-            signer=self._key.public_key.kid,
-            made_at=epoch(at),
-            issued_at=terms.issued_at,
-            expires_at=terms.expires_at,
-        )
-        bits = 2 if terms.kind.status.suspendable else 1
+        self._add_credential(credential_id, terms, offer.subject, at)
         places = []
         for index, (name, key) in enumerate(keys):
             try:
-                places.append(self._store.add_copy(credential_id, format=name, key=key.thumbprint, bits=bits))
+                places.append(self._store.add_copy(credential_id, format=name, key=key.thumbprint, bits=terms.bits))
             except BoundError:
                 path = f"keys[{index}].proof"
                 raise RefusedError(ReasonCode.KEY, path, "the key is bound to another credential") from None
@@ -344,6 +368,17 @@ class AnswerDesk(StatusDesk):
         else:
             self._store.reserve(asked.nonce, asked.digest, credential_id)
         return Reservation(credential_id, places)
+
+    def _add_credential(self, credential_id: str, terms: _Terms, subject: str, at: dt.datetime) -> None:
+        self._store.add_credential(
+            credential_id,
+            code=terms.kind.code,
+            subject=subject,
+            signer=self._key.public_key.kid,
+            made_at=epoch(at),
+            issued_at=terms.issued_at,
+            expires_at=terms.expires_at,
+        )
 
     def _sign(
         self,
@@ -385,9 +420,6 @@ class AnswerDesk(StatusDesk):
         offer = self._open(asked.nonce, asked.digest, asked.at)
         if isinstance(offer, Delivery):
             return offer
-        return self._keep(asked, delivery, terms, offer.subject)
-
-    def _keep(self, asked: _Asked, delivery: Delivery, terms: _Terms, subject: str) -> Delivery:
         self._store.deliver(
             asked.nonce,
             delivery.credential_id,
@@ -397,6 +429,10 @@ class AnswerDesk(StatusDesk):
             issued_at=terms.issued_at,
             expires_at=terms.expires_at,
         )
+        self._let_out(asked, delivery, offer.subject)
+        return delivery
+
+    def _let_out(self, asked: _Asked, delivery: Delivery, subject: str) -> None:
         self._store.log(
             epoch(asked.at),
             "issued",
@@ -405,4 +441,3 @@ class AnswerDesk(StatusDesk):
             credential=delivery.credential_id,
         )
         asked.delivered(delivery.credential_id)
-        return delivery

@@ -12,8 +12,9 @@ import re
 import secrets
 import sqlite3
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
-from threading import RLock, get_ident
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from issuer.group_commit import GroupCommit, commit_together
@@ -24,11 +25,11 @@ from vcred._waiting import WAITING
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from issuer.group_commit import InLoop
+    from issuer.group_commit import InLoop, Job
     from vcred._waiting import Waiting
 
 __all__ = ["Database", "StateError", "audit_reason"]
@@ -38,6 +39,9 @@ _PAGE: Final = 10_000
 _BEFORE_ALL: Final = -(2**63)
 _MINUTE: Final = 60
 _T = TypeVar("_T")
+
+_INSIDE: ContextVar[tuple[Database, ...]] = ContextVar("inside", default=())
+"""The databases whose connection is held here. Not by the thread: in a loop it has others to do meanwhile."""
 
 
 class StateError(StoreError):
@@ -52,14 +56,15 @@ class Database:
 
         Raises ``StoreError`` when it cannot be opened or is of another version.
         """
-        self._lock = RLock()
+        self._lock = Lock()
+        self._holder: int | None = None
+        """The thread that holds the lock."""
         self._forgot: dict[str, int] = {}
         self._last: tuple[int, bytes] | None = None
         self._committer: GroupCommit | None = None
         self._loop_commits: InLoop | None = None
         self._loop_reads: InLoop | None = None
         self._readers: Readers | None = None
-        self._writer: int | None = None
         self._target = path
         self._db: Any = open_database(path)
         self._turns = Turns(path, make=False)
@@ -82,7 +87,7 @@ class Database:
                 one.close()
         if self._readers is not None:
             self._readers.close()
-        with self._lock:
+        with self._locked():
             self._db.close()
             self._turns.close()
 
@@ -112,14 +117,15 @@ class Database:
         if self._readers is None or self._target is None or is_file(self._target):
             self._loop_commits = in_loop(together, at_once=partial(together, wait=False))
         else:
-            self._loop_commits, self._loop_reads = in_loop(together), in_loop(self._readers.read)
+            self._loop_commits = in_loop(together, waiting=self._commit_waiting)
+            self._loop_reads = in_loop(self._readers.read, waiting=self._readers.read_waiting)
 
     def transact(self, work: Callable[[], _T]) -> _T:
         """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``.
 
         Inside ``writing`` it is a part of that transaction.
         """
-        if self._committer is None or self._writer == get_ident():
+        if self._committer is None or self in _INSIDE.get():
             with self.writing():
                 return work()
         waiting = WAITING.get()
@@ -127,6 +133,20 @@ class Database:
             return self._committer.run(work)
         found: _T = self._loop_commits.run(work, waiting)
         return found
+
+    def _commit_waiting(self, jobs: Sequence[Job[Callable[[], Any]]], waiting: Waiting) -> None:
+        """As ``commit_together``, in a loop that does other things while the server does its part.
+
+        Raises ``BusyError`` where another thread writes, or there is no connection yet.
+        """
+        if not self._db.usable:
+            raise BusyError("the connection is opened first")
+        with self._locked(wait=False):
+            self._db.waiting = waiting
+            try:
+                commit_together(self, jobs, wait=False)
+            finally:
+                self._db.waiting = None
 
     def alone(self, work: Callable[[], _T]) -> _T:
         """Inside ``writing``: ``work`` whole or not at all, whatever becomes of the rest of the transaction."""
@@ -153,7 +173,6 @@ class Database:
                 return
             with self._turns.mine(wait=wait):
                 self._db.execute("BEGIN IMMEDIATE")
-                self._writer = get_ident()
                 self._last = None  # another process may have gone on
                 try:
                     yield
@@ -162,8 +181,6 @@ class Database:
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise
-                finally:
-                    self._writer = None
 
     def _must(self, sql: str, values: tuple[object, ...], otherwise: Exception) -> None:
         """Inside ``writing``: a statement that changes one row.
@@ -240,20 +257,35 @@ class Database:
 
     @contextmanager
     def _locked(self, *, wait: bool = True) -> Iterator[None]:
-        """The connection, for this thread alone."""
-        if not self._lock.acquire(blocking=wait):
-            raise BusyError("another thread writes")
+        """The connection, for the work of this context alone, which may ask for it again."""
+        with self._mine(wait=wait):
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+
+    @contextmanager
+    def _mine(self, *, wait: bool) -> Iterator[None]:
+        inside = _INSIDE.get()
+        if self in inside:
+            yield
+            return
+        # Who holds it in this very thread lets go of it only if nobody waits here.
+        if not self._lock.acquire(blocking=wait and self._holder != get_ident()):
+            raise BusyError("somebody else writes")
+        self._holder = get_ident()
+        token = _INSIDE.set((*inside, self))
         try:
             yield
-        except sqlite3.Error as error:
-            raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
         finally:
+            _INSIDE.reset(token)
+            self._holder = None
             self._lock.release()
 
     @contextmanager
     def _reading(self) -> Iterator[Any]:
         """A connection to read with, for this thread alone: inside ``writing`` the one that sees what it wrote."""
-        if self._readers is None or self._writer == get_ident():
+        if self._readers is None or self in _INSIDE.get():
             with self._locked():
                 yield self._db
             return
@@ -281,7 +313,7 @@ class Database:
 
     def _waits(self) -> Waiting | None:
         """How to wait for a server's answer, where that must not hold up a loop."""
-        return None if self._loop_reads is None or self._writer == get_ident() else WAITING.get()
+        return None if self._loop_reads is None or self in _INSIDE.get() else WAITING.get()
 
     def _batched(self, sql: str, values: tuple[object, ...], waiting: Waiting) -> list[Any]:
         assert self._loop_reads is not None

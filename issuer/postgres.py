@@ -12,17 +12,29 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from issuer.wire import Wire
 from vcred.errors import MissingExtraError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["PostgresConnection", "Row", "translate"]
+    from issuer.wire import Result, Statement
+    from vcred._waiting import Waiting
+
+__all__ = ["PostgresConnection", "translate"]
 
 _LOCK: Final = 0x76637264
 """The advisory lock of all writers: "vcrd"."""
 
-_BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})"
+_BEGIN: Final[tuple[Statement, ...]] = (("BEGIN", ()), ("SELECT pg_advisory_xact_lock(?)", (_LOCK,)))
+_PATIENCE: Final = 1
+"""Milliseconds: what a server needs for a few rows, if it is near."""
+
+_SETTINGS: Final[tuple[Statement, ...]] = (("SET enable_seqscan = off", ()), ("SET jit = off", ()))
+"""What a service asks for has an index. A plan that is kept, made while a table was short, would read all of it when it
+is long; and one with no index to use looks so costly that it would be compiled.
+"""
+
 _SAVEPOINT: Final = re.compile(r"^(?:ROLLBACK TO |RELEASE )?SAVEPOINT [a-z]+$")
 
 _WORDS: Final = (
@@ -31,20 +43,6 @@ _WORDS: Final = (
     (re.compile(r"\bBLOB\b"), "BYTEA"),
     (re.compile(r"\)\s*STRICT(, WITHOUT ROWID)?\s*$"), ")"),
 )
-
-
-class Row(tuple[Any, ...]):
-    """A row, by position or by column name, as ``sqlite3.Row`` is."""
-
-    __slots__ = ()
-    _columns: dict[str, int]
-
-    def __getitem__(self, key: Any) -> Any:
-        return tuple.__getitem__(self, self._columns[key] if isinstance(key, str) else key)
-
-    def keys(self) -> list[str]:
-        """The column names."""
-        return list(self._columns)
 
 
 @lru_cache(maxsize=512)
@@ -70,22 +68,26 @@ class PostgresConnection:
         except ModuleNotFoundError as error:
             raise MissingExtraError("postgresql") from error
         self._psycopg = psycopg
-        # Values are put into the statement on this side, so that their types are those that they look like.
-        arguments = {"autocommit": True, "cursor_factory": psycopg.ClientCursor, "connect_timeout": 10}
+        arguments = {"autocommit": True, "connect_timeout": 10}
         self._engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
+        self.waiting: Waiting | None = None
+        """How its work waits for the server, where that must not hold up a loop."""
         self._connection: Any = None
-        self._raw: Any = None
-        """The driver's own connection."""
-        self._writes: Any = None
+        self._wire: Wire | None = None
         self._inside = self._begun = False
-        self._first: list[str] = []
-        self._put: list[tuple[str, Exception | None]] = []
+        self._first: list[Statement] = []
+        self._put: list[tuple[Statement, Exception | None]] = []
         self._open()
 
     @property
     def is_open(self) -> bool:
         """Whether there was a connection when it was last needed."""
-        return self._connection is not None
+        return self._wire is not None
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is one now, and the server has not closed it."""
+        return self._wire is not None and self._wire.usable
 
     @property
     def in_transaction(self) -> bool:
@@ -93,32 +95,28 @@ class PostgresConnection:
         return self._inside
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> Any:
-        """A cursor after ``sql``. Raises ``StoreError``; the connection is new then, if it was the reason."""
+        """What came of ``sql``. Raises ``StoreError``; the connection is new then, if it was the reason."""
         if sql == "BEGIN IMMEDIATE":
-            self._inside, self._begun, self._first, self._put = True, False, [_BEGIN], []
+            self._inside, self._begun, self._first, self._put = True, False, [*_BEGIN], []
             return None
         if sql in ("COMMIT", "ROLLBACK"):
             return self._end(sql)
         if _SAVEPOINT.search(sql):
             return self._savepoint(sql)
-        return self._send(self._written(sql, values))
+        return self._send([(sql, values)])
 
     def put(self, sql: str, values: Sequence[object] = (), *, otherwise: Exception | None = None) -> None:
         """Inside a transaction: ``execute`` where nobody looks at the result; ``otherwise`` is raised unless it changed
         one row. What is wrong shows later: with the next statement, or at the end of the savepoint or transaction.
         """
-        self._put.append((self._written(sql, values), otherwise))
+        self._put.append(((sql, values), otherwise))
 
-    def read(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[list[Any]]:
+    def read(self, statements: Sequence[Statement]) -> list[list[Any]]:
         """The rows of each statement, which all go to the server together. Outside of transactions."""
-        cursor = self._send("; ".join([self._written(*one) for one in statements]), first=True)
-        found: list[list[Any]] = [cursor.fetchall()]
-        while cursor.nextset():
-            found.append(cursor.fetchall())
-        return found
+        return [found.fetchall() for found in self._sent(statements)]
 
     def cursor(self) -> Any:
-        """As ``execute`` gives them."""
+        """As ``sqlite3.Connection`` has it."""
         return _Cursors(self)
 
     def close(self) -> None:
@@ -126,30 +124,21 @@ class PostgresConnection:
         self._drop()
         self._engine.dispose()
 
-    def _written(self, sql: str, values: Sequence[object]) -> str:
-        """``sql`` with its values."""
-        if self._connection is None or self._raw.closed:
-            if self._begun:
-                raise StoreError("the connection to the database broke")
-            self._open()
-        text: str = self._writes.mogrify(translate(sql), values)
-        return text
-
     def _savepoint(self, sql: str) -> Any:
         if sql.startswith("ROLLBACK"):
             self._put = []  # of this savepoint, all of it: at its end nothing is left over
         else:
             self._look()
             if self._put:
-                return self._send(sql)
-        self._first.append(sql)
+                return self._send([(sql, ())])
+        self._first.append((sql, ()))
         return None
 
     def _look(self) -> None:
         """Send what was put, if somebody wants to know what came of it before it counts."""
         if any(otherwise is not None for _, otherwise in self._put):
             last, otherwise = self._put.pop()
-            if self._send(last).rowcount != 1 and otherwise is not None:
+            if self._send([last]).rowcount != 1 and otherwise is not None:
                 raise otherwise
 
     def _end(self, sql: str) -> Any:
@@ -163,52 +152,60 @@ class PostgresConnection:
             return None
         self._begun = True  # a COMMIT is not sent twice
         try:
-            cursor = self._send(sql)
-            if cursor.statusmessage != sql:  # of a transaction in which something failed, COMMIT keeps nothing
+            found = self._send([(sql, ())])
+            if found.status != sql:  # of a transaction in which something failed, COMMIT keeps nothing
                 raise StoreError("the issuer store refused: the transaction had failed")
         except StoreError:
-            if self._connection is not None and sql == "COMMIT":
-                self._run("ROLLBACK")  # where it was not even come to: nothing is kept, and the lock is free
+            if self._wire is not None and sql == "COMMIT":
+                self._run([("ROLLBACK", ())])  # where it was not even come to: nothing is kept, and the lock is free
             raise
         finally:
             self._begun = False
-        return cursor
+        return found
 
-    def _send(self, sql: str, *, first: bool = False) -> Any:
-        """``sql`` in the transaction that was begun, or by itself: a cursor at its last result, or at the ``first``.
+    def _send(self, statements: Sequence[Statement]) -> Result:
+        return self._sent(statements)[-1]
+
+    def _sent(self, statements: Sequence[Statement]) -> list[Result]:
+        """The results of ``statements`` in the transaction that was begun, or by themselves.
 
         The server may have ended a connection that was idle. Where nothing is done yet that counts, it is done once
         more on a new one.
         """
         if self._begun:
-            if self._connection is None:
+            if self._wire is None:
                 raise StoreError("the connection to the database broke")
-            return self._run(sql, first=first)
+            return self._run(statements)
         before, self._begun = (self._first, self._put), self._inside
-        if self._connection is not None:
+        if self._wire is not None:
             try:
-                return self._run(sql, first=first)
+                return self._run(statements)
             except StoreError:
-                if self._connection is not None:
+                if self._wire is not None:
                     raise
         self._open()
         self._first, self._put = before
-        return self._run(sql, first=first)
+        return self._run(statements)
 
-    def _run(self, sql: str, *, first: bool = False) -> Any:
+    def _run(self, statements: Sequence[Statement]) -> list[Result]:
+        """What was to go first goes with them."""
+        assert self._wire is not None
         before, put, self._first, self._put = self._first, self._put, [], []
-        text = "; ".join((*before, *(one for one, _ in put), sql))
+        # Who has the lock of all writers does not give his turn away for an answer that is there at once.
+        has_lock = self._inside and before[: len(_BEGIN)] != [*_BEGIN]
         try:
-            cursor = self._raw.cursor(row_factory=_rows)
-            cursor.execute(text)
-            refused = None if first else _refused(cursor, sum(one.count(";") + 1 for one in before), put)
+            found = self._wire.exchange(
+                [*before, *(one for one, _ in put), *statements], self.waiting, patience=_PATIENCE if has_lock else 0
+            )
         except self._psycopg.Error as error:
-            if self._raw.closed:
-                self._drop()
             raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
-        if refused is not None:
-            raise refused
-        return cursor
+        finally:
+            if self._wire.closed:
+                self._drop()
+        for result, (_, otherwise) in zip(found[len(before) :], put, strict=False):
+            if otherwise is not None and result.rowcount != 1:
+                raise otherwise
+        return found[len(before) + len(put) :]
 
     def _open(self) -> None:
         self._drop()
@@ -216,13 +213,14 @@ class PostgresConnection:
 
         try:
             self._connection = self._engine.raw_connection()
-            self._raw = self._connection.driver_connection
-            self._writes = self._raw.cursor()
+            wire = Wire(self._connection.driver_connection)
+            wire.exchange(_SETTINGS)
+            self._wire = wire
         except (SQLAlchemyError, self._psycopg.Error) as error:
             raise StoreError("the issuer's database cannot be reached") from error
 
     def _drop(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._wire = self._connection, None, None
         if connection is not None:
             connection.invalidate()
 
@@ -237,27 +235,3 @@ class _Cursors:
     def execute(self, sql: str, values: Sequence[object] = ()) -> Iterator[Any]:
         """The rows of ``sql``."""
         return iter(self._connection.execute(sql, values))
-
-
-def _refused(cursor: Any, skipped: int, put: Sequence[tuple[str, Exception | None]]) -> Exception | None:
-    """What the first of ``put`` that came to nothing has to say. The cursor is at the last result then."""
-    for _ in range(skipped):
-        cursor.nextset()
-    refused = None
-    for _, otherwise in put:
-        if refused is None and cursor.rowcount != 1:
-            refused = otherwise
-        cursor.nextset()
-    return refused
-
-
-def _rows(cursor: Any) -> Any:
-    # The names alone: ``cursor.description`` makes an object of each column, for every statement.
-    result = cursor.pgresult
-    return _row_type(tuple([result.fname(column) for column in range(result.nfields)]))
-
-
-@lru_cache(maxsize=512)
-def _row_type(columns: tuple[bytes, ...]) -> type[Row]:
-    places = {name.decode(): index for index, name in enumerate(columns)}
-    return type("Row", (Row,), {"__slots__": (), "_columns": places})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue
+from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from issuer.schema import open_reader
+from issuer.turns import BusyError
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from issuer.group_commit import Job
+    from vcred._waiting import Waiting
 
 __all__ = ["Readers", "Statement"]
 
@@ -24,13 +26,15 @@ _NUMBER: Final = 4
 
 
 class Readers:
-    """As many as are needed at one time, opened when they first are. Each sees what was committed before it reads."""
+    """As many as are needed at one time, opened when they first are, and the last one used is the next. Each sees what
+    was committed before it reads.
+    """
 
     def __init__(self, target: str | Path) -> None:
         """``target`` as in ``Database``."""
         self._target = target
         self._closed = False
-        self._free: SimpleQueue[Any] = SimpleQueue()
+        self._free: LifoQueue[Any] = LifoQueue()
         for _ in range(_NUMBER):
             self._free.put(None)
 
@@ -62,22 +66,44 @@ class Readers:
 
     def read(self, jobs: Sequence[Job[Statement]]) -> None:
         """The rows of each, by one way to the server and back."""
-        reached = False
         try:
             db = self.take()
-            try:
-                for job, rows in zip(jobs, db.read([job.work for job in jobs]), strict=True):
-                    job.result = rows
-            finally:
-                reached = db.is_open
-                self.give(db)
+        except StoreError as error:
+            for job in jobs:
+                job.error = error
+            return
+        try:
+            self._read(jobs, db)
+        finally:
+            self.give(db)
+
+    def _read(self, jobs: Sequence[Job[Statement]], db: Any) -> None:
+        try:
+            for job, rows in zip(jobs, db.read([job.work for job in jobs]), strict=True):
+                job.result = rows
         except Exception as error:  # noqa: BLE001 - the job's own, whatever it is
-            if reached and len(jobs) > 1:  # one that cannot be read is no other's fault
+            if db.is_open and len(jobs) > 1:  # one that cannot be read is no other's fault
                 for job in jobs:
-                    self.read([job])
+                    self._read([job], db)
                 return
             for job in jobs:
                 job.error = error
+
+    def read_waiting(self, jobs: Sequence[Job[Statement]], waiting: Waiting) -> None:
+        """As ``read``, in a loop that does other things meanwhile. Raises ``BusyError`` where no connection is open."""
+        try:
+            db = self._free.get(block=False)
+        except Empty:
+            raise BusyError("all connections are taken") from None
+        if self._closed or db is None or not db.usable:
+            self._free.put(db)
+            raise BusyError("the connection is opened first")
+        db.waiting = waiting
+        try:
+            self._read(jobs, db)
+        finally:
+            db.waiting = None
+            self._free.put(db)
 
     def close(self) -> None:
         """Release the database, after what is being read."""

@@ -35,6 +35,7 @@ __all__ = [
     "ListRow",
     "Selection",
     "StatusStore",
+    "TakenError",
 ]
 
 VALID, REVOKED, SUSPENDED = 0, 1, 2
@@ -42,6 +43,8 @@ VALID, REVOKED, SUSPENDED = 0, 1, 2
 
 LIST_SIZE: Final = 1_000_000
 _DRAWS: Final = 64
+_AHEAD: Final = 8
+"""Places that are looked at for one copy: in a list that is half full, one in 256 times all of them are taken."""
 """Half full at most: that this many draws all meet taken places happens once in 10^19."""
 
 _BITSTRING: Final = "bitstring "
@@ -121,6 +124,10 @@ class BoundError(StoreError):
     """A holder key has a credential already."""
 
 
+class TakenError(StoreError):
+    """What was seen to be free is not any more."""
+
+
 class StatusStore(Database):
     """Credentials, their copies, and the status lists these are in."""
 
@@ -139,6 +146,8 @@ class StatusStore(Database):
             raise ValueError("a status list has at least 2 entries")
         self._list_size = list_size
         self._draw = draw
+        self._newest: dict[int, tuple[int, int]] = {}
+        """Number and size of the newest list of so many bits, as far as is known here."""
         super().__init__(path)
 
     def name_signer(self, kid: bytes) -> None:
@@ -184,7 +193,7 @@ class StatusStore(Database):
         ``key`` is the holder key's thumbprint; ``None`` for a sheet of paper. Raises ``BoundError`` when the key is
         bound already, ``StoreError`` when no free index is found.
         """
-        number, size = self._place_in_list(bits)
+        number, size = self._newest[bits] = self._place_in_list(bits)
         hashed = None if key is None else self.keyed_hash("holder", key)
         for _ in range(_DRAWS):
             index = self._draw(size)
@@ -201,6 +210,39 @@ class StatusStore(Database):
             if key is not None and self.is_bound(key):
                 raise BoundError("this holder key is bound to another credential")
         raise StoreError("no free index is found, or there is no such credential")
+
+    def free_places(self, bits: int, copies: int) -> list[tuple[int, int]]:
+        """As many places in the newest list of ``bits`` bits as nobody has taken yet: fewer, where none are found.
+
+        Somebody may be faster than who wants to take them.
+        """
+        if bits not in self._newest:
+            row = self._one("SELECT number, size FROM lists WHERE bits = ? ORDER BY number DESC LIMIT 1", bits)
+            if row is None:
+                return []
+            self._newest[bits] = row["number"], row["size"]
+        number, size = self._newest[bits]
+        drawn = list(dict.fromkeys(self._draw(size) for _ in range(_AHEAD * copies)))
+        # One by one: a plan that PostgreSQL made while a list was short reads all of it for many at once.
+        looks = " UNION ALL ".join(["SELECT idx FROM copies WHERE list = ? AND idx = ?"] * len(drawn))
+        taken = {row["idx"] for row in self._all(looks, *(value for index in drawn for value in (number, index)))}
+        return [(number, index) for index in drawn if index not in taken][:copies]
+
+    def take_place(self, credential_id: str, place: tuple[int, int], *, format: str, key: bytes) -> None:  # noqa: A002 - as everywhere
+        """Inside ``writing``: ``add_copy`` at a place that was seen to be free.
+
+        Raises ``TakenError``, at the latest before anything of this work counts, when it is not, its list is half full,
+        or the key is bound.
+        """
+        number, index = place
+        taken = TakenError("the place is not free any more")
+        self._must("UPDATE lists SET used = used + 1 WHERE number = ? AND 2 * used < size", (number,), taken)
+        self._must(
+            "INSERT INTO copies (list, idx, credential, format, key_hash)"
+            " SELECT ?, ?, number, ?, ? FROM credentials WHERE id = ? ON CONFLICT DO NOTHING",
+            (number, index, format, self.keyed_hash("holder", key), credential_id),
+            taken,
+        )
 
     def places(self, credential_id: str) -> list[tuple[int, int]]:
         """List number and index of each copy, in the order in which they were added. Raises ``NotFound``."""

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from issuer.status_store import StatusStore
+from issuer.status_store import StatusStore, TakenError
 from vcred.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = ["IssuerStore", "OfferRow", "Reservation"]
+
+_NOTHING_HINDERS: Final = "NOT EXISTS (SELECT 1 FROM meta WHERE name IN ('stopped', ?))"
 
 
 class OfferRow(NamedTuple):
@@ -58,18 +60,7 @@ class IssuerStore(StatusStore):
                 self._forget(at)
             self._put(
                 "INSERT INTO offers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                (
-                    _nonce_hash(nonce),
-                    offer.code,
-                    offer.subject,
-                    offer.variant,
-                    json.dumps(dict(offer.options), ensure_ascii=False),
-                    offer.record_digest,
-                    offer.offered_on,
-                    offer.expires_at,
-                    offer.request_digest,
-                    offer.reserved,
-                ),
+                (*_values(nonce, offer), offer.reserved),
             )
             if event is not None:
                 self.log(at, event, code=offer.code, subject_hash=self.subject_hash(offer.subject))
@@ -113,6 +104,30 @@ class IssuerStore(StatusStore):
         if changed.rowcount != 1:
             raise StoreError("the offer was answered already")
         return Reservation(credential_id, self.places(credential_id))
+
+    def answer(self, nonce: bytes, offer: OfferRow, *, kid: bytes, at: int, is_new: bool) -> None:
+        """Inside ``writing``: keep the answer to an offer, which is remembered with it if it ``is_new``.
+
+        Raises ``TakenError``, at the latest before anything of this work counts, where the offer has ended, or is
+        answered or reserved, or the key ``kid`` may sign nothing.
+        """
+        taken = TakenError("the offer cannot be answered as it is")
+        if is_new:
+            if self.due("offers", at=at):
+                self._forget(at)
+            self._must(
+                "INSERT INTO offers SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?"
+                f" WHERE {_NOTHING_HINDERS} ON CONFLICT DO NOTHING",
+                (*_values(nonce, offer), offer.delivery, _given_up(kid)),
+                taken,
+            )
+            return
+        self._must(
+            "UPDATE offers SET request_digest = ?, delivery = ? WHERE nonce_hash = ? AND request_digest IS NULL"  # noqa: S608 - our own terms
+            f" AND expires_at > ? AND {_NOTHING_HINDERS}",
+            (offer.request_digest, offer.delivery, _nonce_hash(nonce), at, _given_up(kid)),
+            taken,
+        )
 
     def deliver(
         self,
@@ -179,6 +194,21 @@ class IssuerStore(StatusStore):
         self._db.execute("DELETE FROM offers WHERE expires_at <= ?", (at,))
         for row in unanswered:
             self._remove(row["reserved"])
+
+
+def _values(nonce: bytes, offer: OfferRow) -> tuple[object, ...]:
+    """The columns of an offer, up to the digest of its request."""
+    return (
+        _nonce_hash(nonce),
+        offer.code,
+        offer.subject,
+        offer.variant,
+        json.dumps(dict(offer.options), ensure_ascii=False),
+        offer.record_digest,
+        offer.offered_on,
+        offer.expires_at,
+        offer.request_digest,
+    )
 
 
 def _offer(row: Any) -> OfferRow:

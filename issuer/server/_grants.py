@@ -18,6 +18,10 @@ __all__ = ["AuthorizationRow", "GrantRow", "GrantRows", "TokenRow"]
 
 _MINUTE: Final = 60
 _SPEND: Final = "INSERT INTO spent VALUES (?, ?) ON CONFLICT (hash) DO NOTHING"
+_USE_CODE: Final = (
+    "UPDATE grants SET used = 1, expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END"
+    " WHERE id = ? AND used = 0"
+)
 
 
 class AuthorizationRow(NamedTuple):
@@ -186,12 +190,11 @@ class GrantRows(Database):
 
     def use_code(self, grant_id: str, *, until: int) -> bool:
         """Whether the code is used for the first time; its grant is remembered until then at least."""
-        used = self._db.execute(
-            "UPDATE grants SET used = 1, expires_at = CASE WHEN expires_at < ? THEN ? ELSE expires_at END"
-            " WHERE id = ? AND used = 0",
-            (until, until, grant_id),
-        )
-        return bool(used.rowcount == 1)
+        return bool(self._db.execute(_USE_CODE, (until, until, grant_id)).rowcount == 1)
+
+    def must_use_code(self, grant_id: str, *, until: int, otherwise: Exception) -> None:
+        """The same. ``otherwise`` is raised when it was used, at the latest before anything of this work counts."""
+        self._must(_USE_CODE, (until, until, grant_id), otherwise)
 
     def add_try(self, grant_id: str) -> None:
         """One more wrong transaction code."""

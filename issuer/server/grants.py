@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Authorization", "Grants", "Tokens", "Wish"]
 
 _REQUEST_URI: Final = "urn:ietf:params:oauth:request_uri:"
+_USED: Final = "the code was used, or is locked"
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 
@@ -271,17 +272,15 @@ class Grants:
         at: datetime,
     ) -> Tokens:
         """Tokens for a pre-authorized code, which is locked after too many wrong ``tx_code`` (threats CI-08, CI-09)."""
+        if tx_code is None:
+            return self._redeem(code, client, wish, jkt=jkt, within=within, at=at)
+        given = tx_code
 
         def work() -> Tokens | None:
             # All of it in one transaction: of many guesses at once, each is counted before the next is compared.
             within()
-            row = self._found(code, "pre_authorized", at)
-            if row.used or row.tries >= self._settings.tx_code.tries:
-                raise _no_grant("the code was used, or is locked")
-            if (tx_code is None) != (row.tx_hash is None):
-                what = "is missing" if tx_code is None else "is not expected"
-                raise ProtocolError("invalid_request", f"tx_code {what}")
-            if tx_code is not None and not hmac.compare_digest(self._tx_hash(code, tx_code), row.tx_hash or b""):
+            row = self._redeemable(code, given, at)
+            if not hmac.compare_digest(self._tx_hash(code, given), row.tx_hash or b""):
                 self._store.add_try(row.id)
                 return None
             return self._exchange(row, client, _narrowed(row, wish), jkt, at)
@@ -290,6 +289,36 @@ class Grants:
         if tokens is None:
             raise _no_grant("wrong tx_code")
         return tokens
+
+    def _redeem(
+        self,
+        code: str,
+        client: Client,
+        wish: Wish | None,
+        *,
+        jkt: str | None,
+        within: Callable[[], None],
+        at: datetime,
+    ) -> Tokens:
+        """Tokens for a code that has nothing to guess beside it: it is looked at before, and used once."""
+        row = self._redeemable(code, None, at)
+        narrowed = _narrowed(row, wish)
+
+        def work() -> Tokens:
+            within()
+            self._store.must_use_code(row.id, until=self._until(at), otherwise=_no_grant(_USED))
+            return self._first(row, client, narrowed, jkt, at)
+
+        return self._store.transact(work)
+
+    def _redeemable(self, code: str, tx_code: str | None, at: datetime) -> GrantRow:
+        row = self._found(code, "pre_authorized", at)
+        if row.used or row.tries >= self._settings.tx_code.tries:
+            raise _no_grant(_USED)
+        if (tx_code is None) != (row.tx_hash is None):
+            what = "is missing" if tx_code is None else "is not expected"
+            raise ProtocolError("invalid_request", f"tx_code {what}")
+        return row
 
     def refresh(
         self, client: Client, token: str, *, jkt: str | None, within: Callable[[], None], at: datetime
@@ -311,9 +340,18 @@ class Grants:
         return self._store.transact(work)
 
     def _exchange(self, row: GrantRow, client: Client, wish: Wish, jkt: str | None, at: datetime) -> Tokens | None:
-        lifetimes = self._settings.lifetimes
-        if not self._store.use_code(row.id, until=epoch(at) + max(lifetimes.access_token, lifetimes.refresh_token)):
+        if not self._store.use_code(row.id, until=self._until(at)):
             return None
+        return self._first(row, client, wish, jkt, at)
+
+    def _until(self, at: datetime) -> int:
+        """As long as the tokens of a code may live."""
+        lifetimes = self._settings.lifetimes
+        return epoch(at) + max(lifetimes.access_token, lifetimes.refresh_token)
+
+    def _first(self, row: GrantRow, client: Client, wish: Wish, jkt: str | None, at: datetime) -> Tokens:
+        """The tokens of a code."""
+        lifetimes = self._settings.lifetimes
         token = TokenRow(
             grant_id=row.id,
             application=row.application,

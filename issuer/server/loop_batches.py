@@ -11,12 +11,14 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from issuer.group_commit import MOST, Job
 from issuer.turns import BusyError
+from vcred._waiting import WAITING
 from vcred.errors import StoreError
+from vcred.serving.greenlets import Greenlets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,13 +31,15 @@ _ROUNDS: Final = 3
 """Rounds of the loop to wait for company: in that many, a request that has come is as far as this."""
 
 _W = TypeVar("_W")
+_Waiters: TypeAlias = "list[tuple[Job[_W], asyncio.Future[None]]]"
+_End: TypeAlias = "Callable[[BaseException | None], None]"
 
 
 class _Batch(Generic[_W]):
     """What waits in one loop. ``busy`` from the first to come until there is nobody left."""
 
     def __init__(self) -> None:
-        self.jobs: list[tuple[Job[_W], asyncio.Future[None]]] = []
+        self.jobs: _Waiters[_W] = []
         self.busy = False
 
 
@@ -43,14 +47,22 @@ class LoopBatches(Generic[_W]):
     """Does what waits together. ``close`` refuses what comes later."""
 
     def __init__(
-        self, do: Callable[[Sequence[Job[_W]]], None], *, at_once: Callable[[Sequence[Job[_W]]], None] | None = None
+        self,
+        do: Callable[[Sequence[Job[_W]]], None],
+        *,
+        at_once: Callable[[Sequence[Job[_W]]], None] | None = None,
+        waiting: Callable[[Sequence[Job[_W]], Waiting], None] | None = None,
     ) -> None:
         """``do`` notes in each job what became of it, in a thread.
 
-        ``at_once`` does the same in the loop's own, or raises ``BusyError`` there, having done nothing.
+        ``at_once`` does the same in the loop's own, ``waiting`` while the loop goes on; or they raise ``BusyError``,
+        having done nothing.
         """
         self._do = do
         self._at_once = at_once
+        self._waiting = waiting
+        self._greenlets = Greenlets(1)
+        self._running: set[asyncio.Task[bool]] = set()
         self._batches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Batch[_W]] = WeakKeyDictionary()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._closed = False
@@ -88,13 +100,41 @@ class LoopBatches(Generic[_W]):
             end(StoreError("the store is closed"))
         elif self._done_at_once([job for job, _ in now]):
             end(None)
+        elif self._waiting is None:
+            self._in_thread(loop, now, end)
         else:
-            try:
-                ended = loop.run_in_executor(self._thread, self._do, [job for job, _ in now])
-            except RuntimeError:  # it was closed this very moment
-                end(StoreError("the store is closed"))
-            else:
-                ended.add_done_callback(lambda it: end(it.exception()), context=Context())
+            task = loop.create_task(self._greenlets.run(self._while_others, [job for job, _ in now]), context=Context())
+            self._running.add(task)
+            task.add_done_callback(partial(self._waited, loop, now, end), context=Context())
+
+    def _in_thread(self, loop: asyncio.AbstractEventLoop, now: _Waiters[_W], end: _End) -> None:
+        try:
+            ended = loop.run_in_executor(self._thread, self._do, [job for job, _ in now])
+        except RuntimeError:  # it was closed this very moment
+            end(StoreError("the store is closed"))
+        else:
+            ended.add_done_callback(lambda it: end(it.exception()), context=Context())
+
+    def _while_others(self, jobs: Sequence[Job[_W]]) -> bool:
+        """Whether they were done."""
+        assert self._waiting is not None
+        waiting = WAITING.get()
+        assert waiting is not None
+        WAITING.set(None)  # the work itself does not wait: nothing may come between it and its transaction
+        try:
+            self._waiting(jobs, waiting)
+        except BusyError:
+            return False
+        return True
+
+    def _waited(self, loop: asyncio.AbstractEventLoop, now: _Waiters[_W], end: _End, task: asyncio.Task[bool]) -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            end(StoreError("the service ends"))
+        elif (error := task.exception()) is not None or task.result():
+            end(error)
+        else:
+            self._in_thread(loop, now, end)
 
     def _done_at_once(self, jobs: Sequence[Job[_W]]) -> bool:
         if self._at_once is None:
@@ -109,7 +149,7 @@ class LoopBatches(Generic[_W]):
         self,
         loop: asyncio.AbstractEventLoop,
         batch: _Batch[_W],
-        done: list[tuple[Job[_W], asyncio.Future[None]]],
+        done: _Waiters[_W],
         error: BaseException | None,
     ) -> None:
         for job, heard in done:

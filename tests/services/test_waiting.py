@@ -76,7 +76,13 @@ def test_while_another_process_writes_others_are_answered(serve):  # noqa: F811
     other = here.again()
     holder = Holder.of(here)
     inside, held = threading.Event(), threading.Event()
-    writer = threading.Thread(target=other.store.transact, args=(waiting(lambda: None, inside, held),))
+    slow = waiting(lambda: None, inside, held)
+
+    def work() -> None:
+        assert other.store.stopped is None  # with its first statement it takes the lock of all writers
+        slow()
+
+    writer = threading.Thread(target=other.store.transact, args=(work,))
     writer.start()
     try:
         assert inside.wait(30)

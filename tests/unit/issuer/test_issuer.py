@@ -423,6 +423,49 @@ def test_lists_say_where_all_lists_are_when_the_profile_does(agency):
         assert parse_status_token(raw).aggregation_uri is None
 
 
+@pytest.mark.parametrize("what", ["place", "key", "list"])
+def test_what_was_free_and_is_taken_before_the_answer_is_seen_and_drawn_anew(agency, monkeypatch, what):
+    first = opened(agency.take())
+    keys = [SoftwareSigner.generate() for _ in range(4)]
+    request = build_request(agency.offer(), keys, at=AT)
+    store = agency.store
+    free = type(store).free_places
+
+    def beaten(self, bits, copies):
+        found = free(self, bits, copies)
+        assert len(found) == copies
+        if what == "place":
+            return [(1, store.entries()[0].index), *found[1:]]
+        if what == "list":
+            store._db.execute("UPDATE lists SET used = size")
+        else:
+            with store.writing():
+                store.add_copy(store.issued(1)[0].id, format="sd-cwt", key=keys[0].public_key.thumbprint, bits=bits)
+        return found
+
+    monkeypatch.setattr(type(store), "free_places", beaten)
+    if what == "key":
+        with pytest.raises(RefusedError) as caught:
+            agency.issuer.issue(request, at=AT)
+        assert caught.value.code is ReasonCode.KEY
+        assert len(store.issued(9)) == 1
+        return
+    second = opened(agency.issuer.issue(request, at=AT))
+    places = [one.status for one in first + second]
+    assert len(set(places)) == len(places)
+    assert len(store.lists()) == (2 if what == "list" else 1)
+    assert [line["event"] for line in store.audit()] == ["offered", "issued"] * 2
+    assert sum(row.used for row in store.lists()) >= len(places)
+
+
+def test_a_list_that_is_half_full_is_followed_by_another(tmp_path):
+    with IssuerStore(tmp_path / "issuer.db", list_size=16) as store:
+        agency = Agency(store)
+        places = [one.status for _ in range(6) for one in opened(agency.take())]
+        assert len(set(places)) == len(places) == 24
+        assert [row.used for row in store.lists()] == [8, 8, 8]
+
+
 def test_a_slow_key_holds_nobody_up(tmp_path):
     """While one request waits for its signature, others are answered, certificates revoked and lists signed."""
     slow = Slow(SIGNER)

@@ -148,6 +148,81 @@ def test_the_loop_waits_for_no_reader(tmp_path):
         assert store._readers._free.qsize() == 4
 
 
+@pytest.fixture
+def town(request):
+    """A store on PostgreSQL in which somebody else writes until ``let_go``: ``(store, let_go)``."""
+    target = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
+    inside, held = threading.Event(), threading.Event()
+
+    def slow():
+        assert other.stopped is None  # with its first statement it takes the lock of all writers
+        inside.set()
+        assert held.wait(30)
+
+    with IssuerStore(target, list_size=1000) as store, IssuerStore(target) as other:
+        store.group_commits(LoopBatches)
+        writer = threading.Thread(target=other.transact, args=(slow,))
+        writer.start()
+        assert inside.wait(30)
+        try:
+            yield store, held.set
+        finally:
+            held.set()
+            writer.join(30)
+
+
+async def begun(store):
+    """Until the loop is inside a transaction, and waits."""
+    for _ in range(1_000):
+        if store._db.in_transaction:
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail("nothing was begun")
+
+
+def test_while_a_transaction_waits_for_its_server_nobody_gets_into_it(town):
+    store, let_go = town
+    greenlets = Greenlets(2)
+
+    async def go():
+        first = asyncio.create_task(greenlets.run(store.transact, lambda: store.log(1, "first")))
+        await begun(store)
+        assert await greenlets.run(lambda: store.stopped) is None, "who reads waits for nobody"
+        assert store._lock.locked()
+        with pytest.raises(StoreError, match="somebody else writes"):
+            store.set_stopped("from the side", at=2)  # in this very thread, which would wait for itself
+        second = asyncio.create_task(greenlets.run(store.transact, lambda: store.log(3, "second")))
+        by_thread = asyncio.create_task(asyncio.to_thread(store.transact, lambda: store.log(4, "by thread")))
+        await asyncio.sleep(0.05)
+        assert not any(one.done() for one in (first, second, by_thread))
+        let_go()
+        await asyncio.gather(first, second, by_thread)
+
+    asyncio.run(go())
+    assert store.audit()[0]["event"] == "first"
+    assert sorted(line["event"] for line in store.audit()) == ["by thread", "first", "second"]
+    assert store.stopped is None
+
+
+def test_a_transaction_that_is_not_waited_for_to_its_end_is_none(town):
+    store, let_go = town
+    greenlets = Greenlets(2)
+
+    async def go():
+        works = [asyncio.create_task(greenlets.run(store.transact, lambda: store.log(1, "lost"))) for _ in range(2)]
+        await begun(store)
+        for task in store._loop_commits._running:
+            task.cancel()
+        return await asyncio.gather(*works, return_exceptions=True)
+
+    assert all(isinstance(one, StoreError | asyncio.CancelledError) for one in asyncio.run(go()))
+    let_go()
+    assert not store._db.in_transaction
+    store.transact(lambda: store.log(2, "kept"))
+    assert together(lambda: store.transact(lambda: store.log(3, "kept"))) == [None]
+    assert [line["event"] for line in store.audit()] == ["kept", "kept"]
+
+
 def test_a_read_that_fails_is_no_other_reads_fault(store):
     def reads(sql):
         return lambda: store._all(sql)[0][0]
@@ -160,13 +235,13 @@ def test_reads_of_one_round_go_to_a_server_together(request, monkeypatch):
     target = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
     with IssuerStore(target, list_size=1000) as store:
         store.group_commits(LoopBatches)
-        ways, read = [], type(store._readers).read
+        ways, read = [], type(store._readers)._read
 
-        def count(self, jobs):
+        def count(self, jobs, db):
             ways.append(len(jobs))
-            read(self, jobs)
+            read(self, jobs, db)
 
-        monkeypatch.setattr(store._loop_reads, "_do", lambda jobs: count(store._readers, jobs))
+        monkeypatch.setattr(type(store._readers), "_read", count)
         assert together(*(lambda: (store.stopped, store.stopped) for _ in range(5))) == [(None, None)] * 5
         assert ways == [5, 5]
 
