@@ -6,7 +6,6 @@ its statements cost the server; this speaks to libpq as psycopg gives it, in its
 
 from __future__ import annotations
 
-import asyncio
 import select
 from functools import lru_cache, partial
 from itertools import count
@@ -21,6 +20,9 @@ __all__ = ["Result", "Row", "Statement", "Wire"]
 
 _PREPARED: Final = 512
 """Statements that a server remembers for one connection; more than we have, but for lists of many lengths."""
+
+_FORGOTTEN: Final = ("0A000", "26000")
+"""A table is not what it was when the statement was planned; the server knows no such statement."""
 
 _INT8, _TEXT, _BYTEA, _UNKNOWN = 20, 25, 17, 0
 """Types in PostgreSQL's own numbers (its catalogue ``pg_type``)."""
@@ -124,7 +126,8 @@ class Wire:
         """The results of all of them, which go to the server together; none is done after one that is refused.
 
         ``waiting`` is how to wait for the server without holding up a loop, after so many milliseconds of ``patience``.
-        Raises psycopg's ``Error``; where the connection broke, or nobody waited for the end, it is closed then.
+        Raises psycopg's ``Error``; where the connection broke, nobody waited for the end, or what the server remembers
+        of statements is of no more use, it is closed then.
         """
         wait = partial(_wait, self._server.socket, waiting, patience)
         given = [(sql, _given(values)) for sql, values in statements]
@@ -142,7 +145,10 @@ class Wire:
         for key, heard in zip(asked, answers, strict=True):
             if key is not None and self._is_good(heard[0]):
                 self._known[key] = fresh[key]
-        return [self._result(heard) for heard in answers]
+        refused = next((one for heard in answers for one in heard if not self._is_good(one)), None)
+        if refused is not None:
+            raise self._refusal(refused)
+        return [Result(heard[-1], self._adapt) for heard in answers]
 
     def _send(self, sql: str, values: _Given, fresh: dict[_Key, bytes]) -> _Key | None:
         """The key of a statement that is prepared with this."""
@@ -184,16 +190,14 @@ class Wire:
         status = self._psycopg.pq.ExecStatus
         return answer.status in (status.COMMAND_OK, status.TUPLES_OK)
 
-    def _result(self, answers: Sequence[Any]) -> Result:
-        refused = next((one for one in answers if not self._is_good(one)), None)
-        if refused is None:
-            return Result(answers[-1], self._adapt)
-        state = refused.error_field(self._psycopg.pq.DiagnosticField.SQLSTATE)
+    def _refusal(self, answer: Any) -> type[Exception]:
+        state = (answer.error_field(self._psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
+        if state in _FORGOTTEN:
+            self._connection.close()
         try:
-            kind = self._psycopg.errors.lookup((state or b"").decode())
+            return self._psycopg.errors.lookup(state)
         except KeyError:
-            kind = self._psycopg.DatabaseError
-        raise kind
+            return self._psycopg.DatabaseError
 
 
 def _given(values: Sequence[object]) -> _Given:
@@ -239,23 +243,4 @@ def _wait(socket: int, waiting: Waiting | None, patience: int, *, writing: bool)
     if waiting is None:
         _heard_of(socket, events, None)
     elif not (patience and _heard_of(socket, events, patience)):
-        waiting.wait(_hearing(socket, writing=writing))
-
-
-async def _hearing(socket: int, *, writing: bool) -> None:
-    loop = asyncio.get_running_loop()
-    heard = loop.create_future()
-
-    def hear() -> None:
-        if not heard.done():
-            heard.set_result(None)
-
-    loop.add_reader(socket, hear)
-    if writing:
-        loop.add_writer(socket, hear)
-    try:
-        await heard
-    finally:
-        loop.remove_reader(socket)
-        if writing:
-            loop.remove_writer(socket)
+        waiting.heard(socket, writing=writing)

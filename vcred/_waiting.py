@@ -26,6 +26,9 @@ class Waiting(Protocol):
     def elsewhere(self, work: Callable[[], _T]) -> _T:
         """What ``work`` returns or raises, done in a thread of its own."""
 
+    def heard(self, socket: int, *, writing: bool) -> None:
+        """Wait until there is something to read from ``socket``, or, with ``writing``, room to write."""
+
 
 WAITING: ContextVar[Waiting | None] = ContextVar("waiting", default=None)
 """Set inside work that waits in an event loop."""

@@ -60,3 +60,25 @@ class _Waiting:
         context = copy_context()
         context.run(WAITING.set, None)
         return self.wait(asyncio.get_running_loop().run_in_executor(self._pool, context.run, work))
+
+    def heard(self, socket: int, *, writing: bool) -> None:
+        self.wait(_heard(socket, writing=writing))
+
+
+async def _heard(socket: int, *, writing: bool) -> None:
+    loop = asyncio.get_running_loop()
+    heard = loop.create_future()
+
+    def hear() -> None:
+        if not heard.done():
+            heard.set_result(None)
+
+    loop.add_reader(socket, hear)
+    if writing:
+        loop.add_writer(socket, hear)
+    try:
+        await heard
+    finally:
+        loop.remove_reader(socket)
+        if writing:
+            loop.remove_writer(socket)

@@ -165,6 +165,19 @@ def test_no_plan_reads_a_whole_table_that_has_an_index(address):
         db.close()
 
 
+@pytest.mark.parametrize("change", ["ALTER TABLE kept ADD COLUMN more BIGINT DEFAULT 7", "DEALLOCATE ALL"])
+def test_what_a_server_remembers_wrongly_is_asked_anew(address, change):
+    db = PostgresConnection(address.replace("postgresql://", "postgresql+psycopg://"))
+    try:
+        db.execute("CREATE TABLE kept (n BIGINT)")
+        db.execute("INSERT INTO kept VALUES (?)", (1,))
+        assert tuple(db.execute("SELECT * FROM kept").fetchone()) == (1,)
+        db.execute(change)
+        assert db.execute("SELECT * FROM kept").fetchone()["n"] == 1
+    finally:
+        db.close()
+
+
 def test_a_connection_that_ends_inside_a_transaction_loses_all_of_it(address):
     db = PostgresConnection(address.replace("postgresql://", "postgresql+psycopg://"))
     try:
