@@ -93,8 +93,8 @@ class AnswerDesk(ConsiderDesk):
         may be signed, ``StoreError``.
         """
         asked = _Asked(nonce, digest, application, within, delivered, at)
-        # What a new application may not have is looked at where it is reserved.
-        offer = application or self._open(nonce, digest, at)
+        # Whether anything stands in a new application's way is looked at where it is reserved or delivered.
+        offer = self._open(nonce, digest, at) if application is None else self._checked(application, None, digest, at)
         if isinstance(offer, Delivery):
             return offer
         kind, claims = self._claims(offer, at)
@@ -126,6 +126,7 @@ class AnswerDesk(ConsiderDesk):
         try:
             self._store.transact(lambda: self._take(asked, terms, offer, _Signed(delivery, keys, places)))
         except TakenError:
+            self._store.forget_list(terms.bits)
             return None
         return delivery
 
@@ -139,7 +140,7 @@ class AnswerDesk(ConsiderDesk):
         asked.within()
         self._add_credential(delivery.credential_id, terms, offer.subject, asked.at)
         for (name, key), place in zip(signed.keys, signed.places, strict=True):
-            self._store.take_place(delivery.credential_id, place, format=name, key=key.thumbprint)
+            self._store.take_place(delivery.credential_id, place, format=name, key=key.thumbprint, bits=terms.bits)
         self._let_out(asked, delivery, offer.subject)
 
     def _answer_slowly(

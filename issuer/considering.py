@@ -133,11 +133,12 @@ class ConsiderDesk(StatusDesk):
 
     def stop(self, *, reason: str, at: dt.datetime) -> None:
         """Deliver no certificate from now on, in any process on this store, until ``start``. Status lists go on."""
-        self._store.set_stopped(audit_reason(reason), at=epoch(at))
+        why = audit_reason(reason)
+        self._store.transact(lambda: self._store.set_stopped(why, at=epoch(at)))
 
     def start(self, *, at: dt.datetime) -> None:
         """Sign again."""
-        self._store.set_stopped(None, at=epoch(at))
+        self._store.transact(lambda: self._store.set_stopped(None, at=epoch(at)))
 
     def _check_running(self) -> None:
         check_running(self._store.hindrance(self._key.public_key.kid))

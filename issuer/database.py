@@ -57,6 +57,7 @@ class Database:
         Raises ``StoreError`` when it cannot be opened or is of another version.
         """
         self._lock = Lock()
+        self._if_undone: list[Callable[[], object]] = []
         self._holder: int | None = None
         """The thread that holds the lock."""
         self._forgot: dict[str, int] = {}
@@ -80,9 +81,11 @@ class Database:
         self._mac = hmac.new(found[0], digestmod="sha256")
 
     def close(self) -> None:
-        """Release the file, after what is being written."""
-        batches: tuple[GroupCommit | InLoop | None, ...] = (self._committer, self._loop_commits, self._loop_reads)
-        for one in batches:
+        """Release the file, after what is being written. Raises ``StoreError`` in a loop where that is under way."""
+        in_loop = [one for one in (self._loop_commits, self._loop_reads) if one is not None]
+        for batches in in_loop:
+            batches.check_idle()
+        for one in (self._committer, *in_loop):
             if one is not None:
                 one.close()
         if self._readers is not None:
@@ -151,15 +154,36 @@ class Database:
     def alone(self, work: Callable[[], _T]) -> _T:
         """Inside ``writing``: ``work`` whole or not at all, whatever becomes of the rest of the transaction."""
         self._db.execute("SAVEPOINT work")
+        known = len(self._if_undone)
         try:
-            result = work()
+            with self._in_order():
+                result = work()
             self._db.execute("RELEASE SAVEPOINT work")
         except BaseException:
+            self._undo(known)
             self._db.execute("ROLLBACK TO SAVEPOINT work")
             self._db.execute("RELEASE SAVEPOINT work")
             self._last = None
             raise
         return result
+
+    def if_undone(self, call: Callable[[], object]) -> None:
+        """Inside ``writing``: ``call`` when what is done now is undone, with whatever it noted elsewhere."""
+        self._if_undone.append(call)
+
+    def _undo(self, known: int) -> None:
+        while len(self._if_undone) > known:
+            self._if_undone.pop()()
+
+    @contextmanager
+    def _in_order(self) -> Iterator[None]:
+        """What came to nothing earlier, and is not looked at yet (``_must``), is said rather than what is wrong now."""
+        try:
+            yield
+        except Exception:
+            if self._together is not None:
+                self._db.look()
+            raise
 
     @contextmanager
     def writing(self, *, wait: bool = True) -> Iterator[None]:
@@ -174,10 +198,13 @@ class Database:
             with self._turns.mine(wait=wait):
                 self._db.execute("BEGIN IMMEDIATE")
                 self._last = None  # another process may have gone on
+                self._if_undone.clear()
                 try:
-                    yield
+                    with self._in_order():
+                        yield
                     self._db.execute("COMMIT")
                 except BaseException:
+                    self._undo(0)
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
                     raise

@@ -49,6 +49,9 @@ class InLoop(Protocol):
     def run(self, work: Any, waiting: Waiting) -> Any:
         """The job's result. Raises its error, and ``StoreError``."""
 
+    def check_idle(self) -> None:
+        """Raises ``StoreError`` where ``close`` would wait for itself."""
+
     def close(self) -> None:
         """Take no more."""
 
@@ -139,11 +142,11 @@ def commit_together(database: Database, jobs: Sequence[Job[_Work]], *, wait: boo
                 try:
                     job.result = job.work() if len(jobs) == 1 else database.alone(job.work)
                 except BaseException as error:
-                    if len(jobs) == 1:
+                    if len(jobs) == 1 or (isinstance(error, BusyError) and not wait):
                         raise
                     job.error = error
-    except BusyError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - the commit failed for all of them: each hears of it
-        for job in jobs:
+    except BaseException as error:
+        if isinstance(error, BusyError) and not wait:
+            raise
+        for job in jobs:  # the commit failed for all of them: each hears of it
             job.error = job.error or error

@@ -144,7 +144,8 @@ class Issuer(AnswerDesk):
 
     def give_up_signer(self, kid: bytes, *, reason: str, at: dt.datetime) -> None:
         """Sign no certificate with the key ``kid`` any more, in any process on this store: it leaked, or may have."""
-        self._store.give_up(kid, reason=audit_reason(reason), at=epoch(at))
+        why = audit_reason(reason)
+        self._store.transact(lambda: self._store.give_up(kid, reason=why, at=epoch(at)))
 
     def lint(self, *, at: dt.datetime) -> list[str]:
         """What an operator should put right: one English sentence each, without personal data; empty is good.

@@ -12,13 +12,14 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from issuer.wire import Wire
+from issuer.turns import BusyError
+from issuer.wire import Statement, Wire
 from vcred.errors import MissingExtraError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from issuer.wire import Result, Statement
+    from issuer.wire import Result
     from vcred._waiting import Waiting
 
 __all__ = ["PostgresConnection", "translate"]
@@ -26,11 +27,11 @@ __all__ = ["PostgresConnection", "translate"]
 _LOCK: Final = 0x76637264
 """The advisory lock of all writers: "vcrd"."""
 
-_BEGIN: Final[tuple[Statement, ...]] = (("BEGIN", ()), ("SELECT pg_advisory_xact_lock(?)", (_LOCK,)))
+_BEGIN: Final = (Statement.of("BEGIN"), Statement.of("SELECT pg_advisory_xact_lock(?)", (_LOCK,)))
 _PATIENCE: Final = 1
 """Milliseconds: what a server needs for a few rows, if it is near."""
 
-_SETTINGS: Final[tuple[Statement, ...]] = (("SET enable_seqscan = off", ()), ("SET jit = off", ()))
+_SETTINGS: Final = (Statement.of("SET enable_seqscan = off"), Statement.of("SET jit = off"))
 """What a service asks for has an index. A plan that is kept, made while a table was short, would read all of it when it
 is long; and one with no index to use looks so costly that it would be compiled.
 """
@@ -68,7 +69,7 @@ class PostgresConnection:
         except ModuleNotFoundError as error:
             raise MissingExtraError("postgresql") from error
         self._psycopg = psycopg
-        arguments = {"autocommit": True, "connect_timeout": 10}
+        arguments = {"autocommit": True, "connect_timeout": 10, "client_encoding": "utf8"}
         self._engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
         self.waiting: Waiting | None = None
         """How its work waits for the server, where that must not hold up a loop."""
@@ -103,17 +104,17 @@ class PostgresConnection:
             return self._end(sql)
         if _SAVEPOINT.search(sql):
             return self._savepoint(sql)
-        return self._send([(sql, values)])
+        return self._sent([Statement.of(sql, values)])[-1]
 
     def put(self, sql: str, values: Sequence[object] = (), *, otherwise: Exception | None = None) -> None:
         """Inside a transaction: ``execute`` where nobody looks at the result; ``otherwise`` is raised unless it changed
         one row. What is wrong shows later: with the next statement, or at the end of the savepoint or transaction.
         """
-        self._put.append(((sql, values), otherwise))
+        self._put.append((Statement.of(sql, values), otherwise))
 
-    def read(self, statements: Sequence[Statement]) -> list[list[Any]]:
+    def read(self, statements: Sequence[tuple[str, Sequence[object]]]) -> list[list[Any]]:
         """The rows of each statement, which all go to the server together. Outside of transactions."""
-        return [found.fetchall() for found in self._sent(statements)]
+        return [found.fetchall() for found in self._sent([Statement.of(*one) for one in statements])]
 
     def cursor(self) -> Any:
         """As ``sqlite3.Connection`` has it."""
@@ -128,62 +129,63 @@ class PostgresConnection:
         if sql.startswith("ROLLBACK"):
             self._put = []  # of this savepoint, all of it: at its end nothing is left over
         else:
-            self._look()
+            self.look()
             if self._put:
-                return self._send([(sql, ())])
-        self._first.append((sql, ()))
+                return self._sent([Statement.of(sql)])[-1]
+        self._first.append(Statement.of(sql))
         return None
 
-    def _look(self) -> None:
-        """Send what was put, if somebody wants to know what came of it before it counts."""
+    def look(self) -> None:
+        """Send what was put, if somebody wants to know what came of it. Raises as ``put`` says."""
         if any(otherwise is not None for _, otherwise in self._put):
-            last, otherwise = self._put.pop()
-            if self._send([last]).rowcount != 1 and otherwise is not None:
-                raise otherwise
+            self._sent([])
 
     def _end(self, sql: str) -> Any:
         if sql == "ROLLBACK":
             self._first, self._put = [], []
         else:
-            self._look()
+            self.look()
         self._inside = False
         if not self._begun and not self._put:  # the server has heard of nothing
             self._first = []
             return None
         self._begun = True  # a COMMIT is not sent twice
         try:
-            found = self._send([(sql, ())])
+            found = self._sent([Statement.of(sql)])[-1]
             if found.status != sql:  # of a transaction in which something failed, COMMIT keeps nothing
                 raise StoreError("the issuer store refused: the transaction had failed")
         except StoreError:
             if self._wire is not None and sql == "COMMIT":
-                self._run([("ROLLBACK", ())])  # where it was not even come to: nothing is kept, and the lock is free
+                # Where it was not even come to: nothing is kept, and the lock is free.
+                self._run([Statement.of("ROLLBACK")])
             raise
         finally:
             self._begun = False
         return found
 
-    def _send(self, statements: Sequence[Statement]) -> Result:
-        return self._sent(statements)[-1]
-
     def _sent(self, statements: Sequence[Statement]) -> list[Result]:
         """The results of ``statements`` in the transaction that was begun, or by themselves.
 
         The server may have ended a connection that was idle. Where nothing is done yet that counts, it is done once
-        more on a new one.
+        more on a new one; ``BusyError`` is raised where that would hold up a loop.
         """
         if self._begun:
             if self._wire is None:
                 raise StoreError("the connection to the database broke")
             return self._run(statements)
-        before, self._begun = (self._first, self._put), self._inside
+        before = self._first, self._put
         if self._wire is not None:
+            self._begun = self._inside
             try:
                 return self._run(statements)
             except StoreError:
                 if self._wire is not None:
                     raise
+        self._begun = False
+        if self.waiting is not None:
+            raise BusyError("the connection is opened first")
         self._open()
+        self._begun = self._inside
         self._first, self._put = before
         return self._run(statements)
 
@@ -193,10 +195,9 @@ class PostgresConnection:
         before, put, self._first, self._put = self._first, self._put, [], []
         # Who has the lock of all writers does not give his turn away for an answer that is there at once.
         has_lock = self._inside and before[: len(_BEGIN)] != [*_BEGIN]
+        together = [*before, *(one for one, _ in put), *statements]
         try:
-            found = self._wire.exchange(
-                [*before, *(one for one, _ in put), *statements], self.waiting, patience=_PATIENCE if has_lock else 0
-            )
+            found, refused = self._wire.exchange(together, self.waiting, patience=_PATIENCE if has_lock else 0)
         except self._psycopg.Error as error:
             raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
         finally:
@@ -205,6 +206,8 @@ class PostgresConnection:
         for result, (_, otherwise) in zip(found[len(before) :], put, strict=False):
             if otherwise is not None and result.rowcount != 1:
                 raise otherwise
+        if refused is not None:
+            raise StoreError(f"the issuer store refused: {type(refused).__name__}") from refused
         return found[len(before) + len(put) :]
 
     def _open(self) -> None:

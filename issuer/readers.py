@@ -81,6 +81,8 @@ class Readers:
         try:
             for job, rows in zip(jobs, db.read([job.work for job in jobs]), strict=True):
                 job.result = rows
+        except BusyError:
+            raise
         except Exception as error:  # noqa: BLE001 - the job's own, whatever it is
             if db.is_open and len(jobs) > 1:  # one that cannot be read is no other's fault
                 for job in jobs:

@@ -45,6 +45,8 @@ LIST_SIZE: Final = 1_000_000
 _DRAWS: Final = 64
 _AHEAD: Final = 8
 """Places that are looked at for one copy: in a list that is half full, one in 256 times all of them are taken."""
+_AT_ONCE, _COPIES = 64, 16
+"""Places that are looked at together (SQLite takes 500) for so many copies."""
 """Half full at most: that this many draws all meet taken places happens once in 10^19."""
 
 _BITSTRING: Final = "bitstring "
@@ -193,7 +195,7 @@ class StatusStore(Database):
         ``key`` is the holder key's thumbprint; ``None`` for a sheet of paper. Raises ``BoundError`` when the key is
         bound already, ``StoreError`` when no free index is found.
         """
-        number, size = self._newest[bits] = self._place_in_list(bits)
+        number, size = self._place_in_list(bits)
         hashed = None if key is None else self.keyed_hash("holder", key)
         for _ in range(_DRAWS):
             index = self._draw(size)
@@ -214,7 +216,7 @@ class StatusStore(Database):
     def free_places(self, bits: int, copies: int) -> list[tuple[int, int]]:
         """As many places in the newest list of ``bits`` bits as nobody has taken yet: fewer, where none are found.
 
-        Somebody may be faster than who wants to take them.
+        Somebody may be faster than who wants to take them: then ``forget_list``.
         """
         if bits not in self._newest:
             row = self._one("SELECT number, size FROM lists WHERE bits = ? ORDER BY number DESC LIMIT 1", bits)
@@ -222,21 +224,42 @@ class StatusStore(Database):
                 return []
             self._newest[bits] = row["number"], row["size"]
         number, size = self._newest[bits]
-        drawn = list(dict.fromkeys(self._draw(size) for _ in range(_AHEAD * copies)))
-        # One by one: a plan that PostgreSQL made while a list was short reads all of it for many at once.
-        looks = " UNION ALL ".join(["SELECT idx FROM copies WHERE list = ? AND idx = ?"] * len(drawn))
-        taken = {row["idx"] for row in self._all(looks, *(value for index in drawn for value in (number, index)))}
-        return [(number, index) for index in drawn if index not in taken][:copies]
+        # Few statements, whatever anybody wants: a server remembers each of them.
+        together = _AHEAD if copies == 1 else _AT_ONCE
+        free: dict[int, None] = {}
+        for _ in range(-(-copies // _COPIES)):
+            drawn = [self._draw(size) for _ in range(together)]
+            taken = self._taken(number, drawn)
+            free |= dict.fromkeys(index for index in drawn if index not in taken)
+        return [(number, index) for index in free][:copies]
 
-    def take_place(self, credential_id: str, place: tuple[int, int], *, format: str, key: bytes) -> None:  # noqa: A002 - as everywhere
+    def forget_list(self, bits: int) -> None:
+        """Look for the newest list of ``bits`` bits again."""
+        self._newest.pop(bits, None)
+
+    def _taken(self, number: int, indexes: list[int]) -> set[int]:
+        # One by one: a plan that PostgreSQL made while a list was short reads all of it for many at once.
+        looks = " UNION ALL ".join(["SELECT idx FROM copies WHERE list = ? AND idx = ?"] * len(indexes))
+        return {row["idx"] for row in self._all(looks, *(value for index in indexes for value in (number, index)))}
+
+    def take_place(
+        self,
+        credential_id: str,
+        place: tuple[int, int],
+        *,
+        format: str,  # noqa: A002 - as everywhere
+        key: bytes,
+        bits: int,
+    ) -> None:
         """Inside ``writing``: ``add_copy`` at a place that was seen to be free.
 
-        Raises ``TakenError``, at the latest before anything of this work counts, when it is not, its list is half full,
-        or the key is bound.
+        Raises ``TakenError``, at the latest before anything of this work counts, when it is not, its list is half full
+        or not of ``bits`` bits, or the key is bound.
         """
         number, index = place
         taken = TakenError("the place is not free any more")
-        self._must("UPDATE lists SET used = used + 1 WHERE number = ? AND 2 * used < size", (number,), taken)
+        count = "UPDATE lists SET used = used + 1 WHERE number = ? AND bits = ? AND 2 * used < size"
+        self._must(count, (number, bits), taken)
         self._must(
             "INSERT INTO copies (list, idx, credential, format, key_hash)"
             " SELECT ?, ?, number, ?, ? FROM credentials WHERE id = ? ON CONFLICT DO NOTHING",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 from functools import lru_cache, partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,13 +27,41 @@ _FORGOTTEN: Final = ("0A000", "26000")
 _INT8, _TEXT, _BYTEA, _UNKNOWN = 20, 25, 17, 0
 """Types in PostgreSQL's own numbers (its catalogue ``pg_type``)."""
 
-Statement: TypeAlias = "tuple[str, Sequence[object]]"
-"""SQL with ``?`` for each value, and the values: ``int``, ``str``, ``bytes`` and ``None``."""
 _Key: TypeAlias = "tuple[str, tuple[int, ...]]"
 """A statement and the types of its values."""
-_Given: TypeAlias = "tuple[tuple[int, ...], list[bytes | None], list[int]]"
-"""The types of values, the values as they are sent, and whether each of them is binary."""
 _Wait: TypeAlias = "partial[None]"
+
+
+class Statement(NamedTuple):
+    """SQL, and its values as they are sent: their types, themselves, and whether each of them is binary."""
+
+    sql: str
+    types: tuple[int, ...]
+    values: list[bytes | None]
+    formats: list[int]
+
+    @classmethod
+    def of(cls, sql: str, values: Sequence[object] = ()) -> Statement:
+        """``sql`` has a ``?`` for each value: ``int``, ``str``, ``bytes`` or ``None``.
+
+        Raises ``TypeError``, ``UnicodeEncodeError`` for half a character.
+        """
+        types, given, formats = [], [], []
+        for value in values:
+            if isinstance(value, int):
+                one: tuple[int, bytes | None, int] = (_INT8, b"%d" % value, 0)
+            elif isinstance(value, str):
+                one = (_TEXT, value.encode(), 1)
+            elif value is None:
+                one = (_UNKNOWN, None, 0)
+            elif isinstance(value, bytes):
+                one = (_BYTEA, value, 1)
+            else:
+                raise TypeError(f"a {type(value).__name__} is no value of ours")
+            types.append(one[0])
+            given.append(one[1])
+            formats.append(one[2])
+        return cls(sql, tuple(types), given, formats)
 
 
 class Row(tuple[Any, ...]):
@@ -122,18 +150,18 @@ class Wire:
 
     def exchange(
         self, statements: Sequence[Statement], waiting: Waiting | None = None, *, patience: int = 0
-    ) -> list[Result]:
-        """The results of all of them, which go to the server together; none is done after one that is refused.
+    ) -> tuple[list[Result], Exception | None]:
+        """The results of all of them, which go to the server together; or those of the first ones, and psycopg's error
+        for the one that was refused: none is done after it.
 
         ``waiting`` is how to wait for the server without holding up a loop, after so many milliseconds of ``patience``.
-        Raises psycopg's ``Error``; where the connection broke, nobody waited for the end, or what the server remembers
-        of statements is of no more use, it is closed then.
+        Raises psycopg's ``Error`` where the connection broke. It is closed then, and where nobody waited for the end,
+        and when what the server remembers of statements is of no more use.
         """
-        wait = partial(_wait, self._server.socket, waiting, patience)
-        given = [(sql, _given(values)) for sql, values in statements]
         fresh: dict[_Key, bytes] = {}
         try:
-            asked = [self._send(sql, values, fresh) for sql, values in given]
+            wait = partial(_wait, self._server.socket, waiting, patience)
+            asked = [self._send(one, fresh) for one in statements]
             self._server.pipeline_sync()
             self._flush(wait)
             answers = [[self._answer(wait) for _ in range(1 if key is None else 2)] for key in asked]
@@ -142,29 +170,30 @@ class Wire:
         except BaseException:
             self._connection.close()
             raise
+        found: list[Result] = []
         for key, heard in zip(asked, answers, strict=True):
             if key is not None and self._is_good(heard[0]):
                 self._known[key] = fresh[key]
-        refused = next((one for heard in answers for one in heard if not self._is_good(one)), None)
-        if refused is not None:
-            raise self._refusal(refused)
-        return [Result(heard[-1], self._adapt) for heard in answers]
+            refused = next((one for one in heard if not self._is_good(one)), None)
+            if refused is not None:
+                return found, self._refusal(refused)
+            found.append(Result(heard[-1], self._adapt))
+        return found, None
 
-    def _send(self, sql: str, values: _Given, fresh: dict[_Key, bytes]) -> _Key | None:
+    def _send(self, one: Statement, fresh: dict[_Key, bytes]) -> _Key | None:
         """The key of a statement that is prepared with this."""
-        types, given, formats = values
-        key = (sql, types)
+        key = (one.sql, one.types)
         binary = self._psycopg.pq.Format.BINARY
         name = self._known.get(key) or fresh.get(key)
         if name is not None:
-            self._server.send_query_prepared(name, given, formats, binary)
+            self._server.send_query_prepared(name, one.values, one.formats, binary)
             return None
         if len(self._known) + len(fresh) >= _PREPARED:
-            self._server.send_query_params(_numbered(sql), given, types, formats, binary)
+            self._server.send_query_params(_numbered(one.sql), one.values, one.types, one.formats, binary)
             return None
         name = fresh[key] = b"vcred%d" % next(self._names)
-        self._server.send_prepare(name, _numbered(sql), types)
-        self._server.send_query_prepared(name, given, formats, binary)
+        self._server.send_prepare(name, _numbered(one.sql), one.types)
+        self._server.send_query_prepared(name, one.values, one.formats, binary)
         return key
 
     def _flush(self, wait: _Wait) -> None:
@@ -190,33 +219,15 @@ class Wire:
         status = self._psycopg.pq.ExecStatus
         return answer.status in (status.COMMAND_OK, status.TUPLES_OK)
 
-    def _refusal(self, answer: Any) -> type[Exception]:
+    def _refusal(self, answer: Any) -> Exception:
         state = (answer.error_field(self._psycopg.pq.DiagnosticField.SQLSTATE) or b"").decode()
         if state in _FORGOTTEN:
             self._connection.close()
         try:
-            return self._psycopg.errors.lookup(state)
+            kind: type[Exception] = self._psycopg.errors.lookup(state)
         except KeyError:
-            return self._psycopg.DatabaseError
-
-
-def _given(values: Sequence[object]) -> _Given:
-    types, given, formats = [], [], []
-    for value in values:
-        if isinstance(value, int):
-            one: tuple[int, bytes | None, int] = (_INT8, b"%d" % value, 0)
-        elif isinstance(value, str):
-            one = (_TEXT, value.encode(), 1)
-        elif value is None:
-            one = (_UNKNOWN, None, 0)
-        elif isinstance(value, bytes):
-            one = (_BYTEA, value, 1)
-        else:
-            raise TypeError(f"a {type(value).__name__} is no value of ours")
-        types.append(one[0])
-        given.append(one[1])
-        formats.append(one[2])
-    return tuple(types), given, formats
+            kind = self._psycopg.DatabaseError
+        return kind()
 
 
 @lru_cache(maxsize=_PREPARED)

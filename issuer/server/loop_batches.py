@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -30,6 +32,9 @@ __all__ = ["LoopBatches"]
 _ROUNDS: Final = 3
 """Rounds of the loop to wait for company: in that many, a request that has come is as far as this."""
 
+_LOOK: Final = 0.05
+"""Seconds after which is looked whether a loop that is waited for still runs."""
+
 _W = TypeVar("_W")
 _Waiters: TypeAlias = "list[tuple[Job[_W], asyncio.Future[None]]]"
 _End: TypeAlias = "Callable[[BaseException | None], None]"
@@ -41,6 +46,10 @@ class _Batch(Generic[_W]):
     def __init__(self) -> None:
         self.jobs: _Waiters[_W] = []
         self.busy = False
+        self.task: asyncio.Task[bool] | None = None
+        """What is done while the loop goes on."""
+        self.idle = Event()
+        self.idle.set()
 
 
 class LoopBatches(Generic[_W]):
@@ -62,7 +71,6 @@ class LoopBatches(Generic[_W]):
         self._at_once = at_once
         self._waiting = waiting
         self._greenlets = Greenlets(1)
-        self._running: set[asyncio.Task[bool]] = set()
         self._batches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Batch[_W]] = WeakKeyDictionary()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="database")
         self._closed = False
@@ -81,9 +89,20 @@ class LoopBatches(Generic[_W]):
             raise job.error
         return job.result
 
+    def check_idle(self) -> None:
+        """Raises ``StoreError`` in a loop that is doing something: it would wait for itself to end it."""
+        with suppress(RuntimeError):  # nothing runs here
+            batch = self._batches.get(asyncio.get_running_loop())
+            if batch is not None and batch.task is not None:
+                raise StoreError("the store is in use: close it after what is under way")
+
     def close(self) -> None:
         """Take no more; what is being done is done to its end."""
         self._closed = True
+        for loop, batch in list(self._batches.items()):
+            while not batch.idle.wait(_LOOK):
+                if loop.is_closed():  # it will never go on
+                    _drop(batch)
         self._thread.shutdown()
 
     def _soon(self, loop: asyncio.AbstractEventLoop, batch: _Batch[_W], rounds: int) -> None:
@@ -103,9 +122,10 @@ class LoopBatches(Generic[_W]):
         elif self._waiting is None:
             self._in_thread(loop, now, end)
         else:
-            task = loop.create_task(self._greenlets.run(self._while_others, [job for job, _ in now]), context=Context())
-            self._running.add(task)
-            task.add_done_callback(partial(self._waited, loop, now, end), context=Context())
+            jobs = [job for job, _ in now]
+            batch.idle.clear()
+            batch.task = loop.create_task(self._greenlets.run(self._while_others, jobs), context=Context())
+            batch.task.add_done_callback(partial(self._waited, loop, batch, now, end), context=Context())
 
     def _in_thread(self, loop: asyncio.AbstractEventLoop, now: _Waiters[_W], end: _End) -> None:
         try:
@@ -127,8 +147,16 @@ class LoopBatches(Generic[_W]):
             return False
         return True
 
-    def _waited(self, loop: asyncio.AbstractEventLoop, now: _Waiters[_W], end: _End, task: asyncio.Task[bool]) -> None:
-        self._running.discard(task)
+    def _waited(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: _Batch[_W],
+        now: _Waiters[_W],
+        end: _End,
+        task: asyncio.Task[bool],
+    ) -> None:
+        batch.task = None
+        batch.idle.set()
         if task.cancelled():
             end(StoreError("the service ends"))
         elif (error := task.exception()) is not None or task.result():
@@ -159,3 +187,11 @@ class LoopBatches(Generic[_W]):
         batch.busy = bool(batch.jobs)
         if batch.busy:
             self._soon(loop, batch, 0)
+
+
+def _drop(batch: _Batch[Any]) -> None:
+    if batch.task is not None:
+        with suppress(Exception):  # what it holds can be given back in its own thread only
+            batch.task.get_coro().close()
+        batch.task = None
+    batch.idle.set()

@@ -48,7 +48,7 @@ class Unspent:
         self._store = parts.store
         self._at = epoch(at)
         self._rows: list[_Spending] = []
-        self._tried = False
+        self._tried = self._used = False
 
     def add(self, who: str, jti: str, *, expires_at: int, refused: ProtocolError) -> None:
         """``who`` may use this ``jti`` once; ``refused`` is what a second request hears."""
@@ -56,7 +56,8 @@ class Unspent:
 
     def use(self) -> None:
         """Inside a transaction: now they are used. Raises what was given for one that was used before."""
-        self._tried = True
+        self._tried = self._used = True
+        self._store.if_undone(self._not_used)
         for row in self._rows:
             self._store.must_spend(row.who, row.jti, expires_at=row.expires_at, at=self._at, otherwise=row.refused)
 
@@ -71,8 +72,11 @@ class Unspent:
             else:
                 self._finish()
             raise
-        if not self._tried:
+        if not self._used:  # the answer was there already, or was found by another way than the one that was tried
             self._finish()
+
+    def _not_used(self) -> None:
+        self._used = False
 
     def _finish(self) -> None:
         if self._rows:

@@ -243,6 +243,17 @@ def test_ci_12_twenty_at_once_get_one_answer(holder, service):
     assert copies(service) == 1
 
 
+def test_one_proof_for_a_request_that_has_its_answer_is_taken_once(holder, service):
+    assert Holder.of(service).ask().status_code == 200  # the first of a list makes the list
+    body = json.dumps(holder.wanted()).encode()
+    first, second = ({"content": body, "headers": holder.headers("/credential")} for _ in range(2))
+    at_once = service.send_all([("POST", "/garam/credential", first)] * 4)
+    assert sorted(one.status_code for one in at_once) == [200, 401, 401, 401]
+    both = service.send_all([("POST", "/garam/credential", one) for one in (second, first)])
+    assert [one.status_code for one in both] == [200, 401]
+    assert service.send_all([("POST", "/garam/credential", second)])[0].status_code == 401
+
+
 def test_ci_12_another_token_is_another_request(holder, service):
     wanted = holder.wanted()
     assert holder.ask(wanted).status_code == 200

@@ -466,6 +466,33 @@ def test_a_list_that_is_half_full_is_followed_by_another(tmp_path):
         assert [row.used for row in store.lists()] == [8, 8, 8]
 
 
+def test_a_list_that_was_never_kept_is_not_remembered(tmp_path):
+    wide = next(code for code in CATALOG if CATALOG[code].status.suspendable and not CATALOG[code].foreign)
+    variant = next((one.id for one in CATALOG[wide].variants), None)
+    with IssuerStore(tmp_path / "issuer.db", list_size=16) as store:
+        agency = Agency(store)
+        keys = [SoftwareSigner.generate() for _ in range(4)]
+        agency.issuer.issue(build_request(agency.offer(), keys, at=AT), at=AT)
+        with pytest.raises(RefusedError):  # the keys are bound, which is seen when the list was made
+            agency.issuer.issue(build_request(agency.offer(wide, variant=variant), keys, at=AT), at=AT)
+        while len(store.lists()) < 2:
+            agency.take()
+        taken = agency.take(wide, variant=variant)
+        (number,) = {place for place, _ in store.places(taken.credential_id)}
+        assert {row.number: row.bits for row in store.lists()}[number] == 2
+        agency.issuer.suspend(taken.credential_id, reason="asked", at=AT)
+
+
+def test_an_application_that_has_ended_is_not_answered(agency):
+    row = agency.issuer.consider(
+        CODE, subject="registry-key-17", variant=None, options=None, at=AT, expires_at=int(AT.timestamp())
+    )
+    keys = [("sd-cwt", SoftwareSigner.generate().public_key)]
+    with pytest.raises(RefusedError) as caught:
+        agency.issuer.answer(b"n" * 16, keys, digest=b"d" * 32, at=AT, application=row)
+    assert caught.value.code is ReasonCode.REQUEST_EXPIRED
+
+
 def test_a_slow_key_holds_nobody_up(tmp_path):
     """While one request waits for its signature, others are answered, certificates revoked and lists signed."""
     slow = Slow(SIGNER)

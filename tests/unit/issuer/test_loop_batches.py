@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from issuer.postgres import PostgresConnection
+from issuer.selfcheck import SelfCheckError
 from issuer.server.loop_batches import LoopBatches
 from issuer.store import IssuerStore
+from tests.unit.issuer.conftest import AT, SIGNER, Agency
 from vcred.errors import StoreError
+from vcred.keys import SoftwareSigner
 from vcred.serving import Greenlets
 
 pytestmark = pytest.mark.loopback
@@ -149,9 +154,17 @@ def test_the_loop_waits_for_no_reader(tmp_path):
 
 
 @pytest.fixture
-def town(request):
-    """A store on PostgreSQL in which somebody else writes until ``let_go``: ``(store, let_go)``."""
+def waiting_store(request):
+    """A store on PostgreSQL, in a service."""
     target = request.getfixturevalue("postgres").database(f"i{secrets.token_hex(6)}")
+    with IssuerStore(target, list_size=1000) as store:
+        store.group_commits(LoopBatches)
+        yield store
+
+
+@contextmanager
+def somebody_writes(store):
+    """In another process, as it were, until what is given is called."""
     inside, held = threading.Event(), threading.Event()
 
     def slow():
@@ -159,16 +172,22 @@ def town(request):
         inside.set()
         assert held.wait(30)
 
-    with IssuerStore(target, list_size=1000) as store, IssuerStore(target) as other:
-        store.group_commits(LoopBatches)
+    with IssuerStore(store._target) as other:
         writer = threading.Thread(target=other.transact, args=(slow,))
         writer.start()
         assert inside.wait(30)
         try:
-            yield store, held.set
+            yield held.set
         finally:
             held.set()
             writer.join(30)
+
+
+@pytest.fixture
+def town(waiting_store):
+    """The same while somebody else writes: ``(store, let_go)``."""
+    with somebody_writes(waiting_store) as let_go:
+        yield waiting_store, let_go
 
 
 async def begun(store):
@@ -211,8 +230,8 @@ def test_a_transaction_that_is_not_waited_for_to_its_end_is_none(town):
     async def go():
         works = [asyncio.create_task(greenlets.run(store.transact, lambda: store.log(1, "lost"))) for _ in range(2)]
         await begun(store)
-        for task in store._loop_commits._running:
-            task.cancel()
+        (batch,) = store._loop_commits._batches.values()
+        batch.task.cancel()
         return await asyncio.gather(*works, return_exceptions=True)
 
     assert all(isinstance(one, StoreError | asyncio.CancelledError) for one in asyncio.run(go()))
@@ -221,6 +240,106 @@ def test_a_transaction_that_is_not_waited_for_to_its_end_is_none(town):
     store.transact(lambda: store.log(2, "kept"))
     assert together(lambda: store.transact(lambda: store.log(3, "kept"))) == [None]
     assert [line["event"] for line in store.audit()] == ["kept", "kept"]
+
+
+class Flipping(SoftwareSigner):
+    """A key in a failing memory: from some moment on its signatures have a flipped bit."""
+
+    broken = False
+
+    def sign(self, message):
+        raw = super().sign(message)
+        return bytes([raw[0] ^ 1]) + raw[1:] if self.broken else raw
+
+
+def test_a_failed_self_check_stops_the_line_while_others_wait(waiting_store):
+    store, greenlets = waiting_store, Greenlets(2)
+    signer = Flipping(SIGNER._key)
+    agency = Agency(store, signer=signer)
+    agency.take()  # the first of a list makes the list
+    asked = agency.request()
+    signer.broken = True
+
+    async def go():
+        with somebody_writes(store) as let_go:
+            first = asyncio.create_task(greenlets.run(store.transact, lambda: store.log(1, "first")))
+            await begun(store)
+            answer = asyncio.create_task(greenlets.run(agency.issuer.issue, asked, at=AT))
+            await asyncio.sleep(0.3)
+            let_go()
+            return await asyncio.gather(first, answer, return_exceptions=True)
+
+    assert isinstance(asyncio.run(go())[1], SelfCheckError)
+    assert store.stopped == "self-check failed"
+
+
+def test_a_connection_that_breaks_while_it_waits_is_opened_beside_the_loop(town, monkeypatch):
+    store, let_go = town
+    greenlets, opened = Greenlets(2), []
+    real = PostgresConnection._open
+
+    def opening(self):
+        opened.append(threading.current_thread() is threading.main_thread())
+        real(self)
+
+    async def go():
+        works = [asyncio.create_task(greenlets.run(store.transact, lambda: store.log(1, "kept"))) for _ in range(3)]
+        await begun(store)
+        pid = store._db._connection.driver_connection.pgconn.backend_pid
+        await asyncio.to_thread(ended, store._target, pid)
+        await asyncio.sleep(0.1)
+        let_go()
+        await asyncio.gather(*works)
+
+    monkeypatch.setattr(PostgresConnection, "_open", opening)
+    asyncio.run(go())
+    assert opened == [False]
+    assert store.check_audit() == 3
+
+
+def ended(address, pid):
+    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+
+
+@pytest.mark.parametrize("what", ["write", "read"])
+def test_a_store_is_not_closed_by_the_loop_that_uses_it(town, what):
+    store, let_go = town
+    greenlets = Greenlets(2)
+    assert together(lambda: store.stopped) == [None]
+
+    async def go():
+        work = (lambda: store.transact(lambda: store.log(1, "kept"))) if what == "write" else slow_read
+        task = asyncio.create_task(greenlets.run(work))
+        await asyncio.sleep(0.2)
+        with pytest.raises(StoreError, match="in use"):
+            store.close()
+        let_go()
+        return await task
+
+    def slow_read():
+        return store._one("SELECT 1 AS one FROM pg_sleep(0.6)")["one"]
+
+    assert asyncio.run(go()) == (None if what == "write" else 1)
+    store.transact(lambda: store.log(2, "still open"))
+
+
+def test_who_closes_a_store_waits_for_the_loop_that_uses_it(town):
+    store, let_go = town
+    greenlets = Greenlets(2)
+
+    async def go():
+        task = asyncio.create_task(greenlets.run(store.transact, lambda: store.log(1, "kept")))
+        await begun(store)
+        closing = asyncio.create_task(asyncio.to_thread(store.close))
+        await asyncio.sleep(0.2)
+        assert not closing.done()
+        let_go()
+        await asyncio.gather(task, closing)
+
+    asyncio.run(go())
+    with IssuerStore(store._target) as again:
+        assert [line["event"] for line in again.audit()] == ["kept"]
 
 
 def test_a_read_that_fails_is_no_other_reads_fault(store):

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from issuer.postgres import PostgresConnection
-from issuer.wire import Wire
+from issuer.wire import Statement, Wire
 from vcred._waiting import WAITING
 from vcred.errors import StoreError
 from vcred.serving import Greenlets
@@ -28,8 +28,17 @@ def wire(address):
         yield Wire(connection)
 
 
+def exchange(wire, *statements, **waiting):
+    """The results; raises what was refused."""
+    found, refused = wire.exchange([Statement.of(*one) for one in statements], **waiting)
+    assert (len(found) == len(statements)) == (refused is None)
+    if refused is not None:
+        raise refused
+    return found
+
+
 def ask(wire, sql, *values):
-    return wire.exchange([(sql, values)])[0]
+    return exchange(wire, (sql, values))[0]
 
 
 def numbers(wire):
@@ -57,7 +66,7 @@ def test_a_value_comes_back_as_it_went(wire, kind, value):
 
 def test_a_value_that_is_none_of_ours_never_goes(wire):
     with pytest.raises(TypeError, match="float"):
-        wire.exchange([("SELECT 1", ()), ("SELECT ?", (1.5,))])
+        exchange(wire, ("SELECT 1", ()), ("SELECT ?", (1.5,)))
     assert ask(wire, "SELECT 1").fetchone()[0] == 1
 
 
@@ -73,17 +82,17 @@ def test_after_one_that_is_refused_nothing_is_done_and_the_next_may_ask(wire):
     insert = "INSERT INTO kept VALUES (?)"
     for _ in range(2):  # the second time the server knows the statement
         with pytest.raises(psycopg.errors.UniqueViolation):
-            wire.exchange([(insert, (1,)), (insert, (1,)), (insert, (2,))])
+            exchange(wire, (insert, (1,)), (insert, (1,)), (insert, (2,)))
         with pytest.raises(psycopg.errors.UndefinedTable):
-            wire.exchange([(insert, (3,)), ("INSERT INTO nowhere VALUES (?)", (1,)), (insert, (4,))])
+            exchange(wire, (insert, (3,)), ("INSERT INTO nowhere VALUES (?)", (1,)), (insert, (4,)))
         assert numbers(wire) == []
-    assert [one.rowcount for one in wire.exchange([(insert, (5,)), (insert, (6,))])] == [1, 1]
+    assert [one.rowcount for one in exchange(wire, (insert, (5,)), (insert, (6,)))] == [1, 1]
     assert numbers(wire) == [5, 6]
 
 
 def test_what_is_longer_than_every_buffer_goes_through(wire):
     long = secrets.token_bytes(300_000)
-    found = wire.exchange([("SELECT ? AS here, length(?) AS size", (long, long))] * 40)
+    found = exchange(wire, *[("SELECT ? AS here, length(?) AS size", (long, long))] * 40)
     assert all((one.fetchone()["here"] == long) for one in found)
 
 
@@ -125,7 +134,7 @@ def in_loop(work):
 def test_a_loop_goes_on_while_a_server_takes_its_time(wire, patience):
     def work():
         statements = [("SELECT pg_sleep(0.4)", ()), ("SELECT ? AS here", (secrets.token_bytes(200_000),))]
-        return wire.exchange(statements, WAITING.get(), patience=patience)[1].rowcount
+        return exchange(wire, *statements, waiting=WAITING.get(), patience=patience)[1].rowcount
 
     found, rounds = in_loop(work)
     assert found == 1
@@ -136,7 +145,7 @@ def test_a_loop_goes_on_while_a_server_takes_its_time(wire, patience):
 def test_who_does_not_wait_for_the_end_leaves_nothing_half_said(wire):
     async def go():
         task = asyncio.create_task(
-            Greenlets(1).run(lambda: wire.exchange([("SELECT pg_sleep(30)", ())], WAITING.get()))
+            Greenlets(1).run(lambda: exchange(wire, ("SELECT pg_sleep(30)", ()), waiting=WAITING.get()))
         )
         await asyncio.sleep(0.1)
         task.cancel()
