@@ -1,9 +1,9 @@
 """The issuer's store on PostgreSQL: a connection that takes the statements SQLite takes.
 
-The store writes one dialect, portable but for a few words that are changed here. One process has one connection;
-whoever writes takes one lock for the whole database first, because the audit log and the allocation of status entries
-are serial in any case: that makes several processes and hosts as safe as one. A connection that broke is opened again
-with the next transaction, so that an issuer outlives a restart of its database (threats OP-04).
+The store writes one dialect, portable but for a few words of its tables that are changed here. One process has one
+connection; whoever writes takes one lock for the whole database first, because the audit log and the allocation of
+status entries are serial in any case: that makes several processes and hosts as safe as one. A connection that broke is
+opened again with the next transaction, so that an issuer outlives a restart of its database (threats OP-04).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _WORDS: Final = (
 
 @lru_cache(maxsize=512)
 def translate(sql: str) -> str:
-    """A statement of ours as PostgreSQL takes it."""
+    """A statement of ours that makes a table, as PostgreSQL takes it from Alembic."""
     for pattern, replacement in _WORDS:
         sql = pattern.sub(replacement, sql)
     return sql.replace("%", "%%").replace("?", "%s")
