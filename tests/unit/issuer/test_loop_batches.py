@@ -190,13 +190,17 @@ def town(waiting_store):
         yield waiting_store, let_go
 
 
-async def begun(store):
-    """Until the loop is inside a transaction, and waits."""
-    for _ in range(1_000):
-        if store._db.in_transaction:
+async def until(what):
+    for _ in range(2_000):
+        if what():
             return
         await asyncio.sleep(0.005)
     pytest.fail("nothing was begun")
+
+
+async def begun(store):
+    """Until the loop is inside a transaction, and waits."""
+    await until(lambda: store._db.in_transaction)
 
 
 def test_while_a_transaction_waits_for_its_server_nobody_gets_into_it(town):
@@ -303,24 +307,23 @@ def ended(address, pid):
 
 
 @pytest.mark.parametrize("what", ["write", "read"])
-def test_a_store_is_not_closed_by_the_loop_that_uses_it(town, what):
-    store, let_go = town
-    greenlets = Greenlets(2)
-    assert together(lambda: store.stopped) == [None]
+def test_a_store_is_not_closed_by_the_loop_that_uses_it(waiting_store, what):
+    store, greenlets = waiting_store, Greenlets(2)
+    assert together(lambda: store.stopped) == [None]  # there is a connection to read with
+    works = {"write": lambda: store.transact(lambda: store.log(1, "kept")), "read": lambda: store.stopped}
+    batches = {"write": store._loop_commits, "read": store._loop_reads}[what]
 
     async def go():
-        work = (lambda: store.transact(lambda: store.log(1, "kept"))) if what == "write" else slow_read
-        task = asyncio.create_task(greenlets.run(work))
-        await asyncio.sleep(0.2)
-        with pytest.raises(StoreError, match="in use"):
-            store.close()
-        let_go()
-        return await task
+        with psycopg.connect(store._target.replace("+psycopg", "")) as other:
+            other.execute("LOCK TABLE meta, audit IN ACCESS EXCLUSIVE MODE")
+            task = asyncio.create_task(greenlets.run(works[what]))
+            await until(lambda: any(one.task is not None for one in batches._batches.values()))
+            with pytest.raises(StoreError, match="in use"):
+                store.close()
+            other.rollback()
+            return await task
 
-    def slow_read():
-        return store._one("SELECT 1 AS one FROM pg_sleep(0.6)")["one"]
-
-    assert asyncio.run(go()) == (None if what == "write" else 1)
+    assert asyncio.run(go()) is None
     store.transact(lambda: store.log(2, "still open"))
 
 
