@@ -3,8 +3,9 @@
 Everything that belongs together is one transaction, so a process killed at any moment leaves the state before or
 after it. An issue is two of them, so that no key, however slow, is waited for inside one: ``reserve`` gives a request
 its credential and its status entries, ``deliver`` keeps the answer. A request that comes again finds the places that
-were reserved for it; what nobody answered is free again when the offer ends. No index is lost, none is given twice,
-and an offer has one answer.
+were reserved for it; what nobody answered is free again when the offer ends. Where something was signed for places that
+were free, ``answer`` and ``take_place`` do all of it in one, or nothing. No index is lost, none is given twice, and an
+offer has one answer.
 """
 
 from __future__ import annotations
