@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from threading import Lock, get_ident
@@ -126,7 +126,8 @@ class Database:
     def transact(self, work: Callable[[], _T]) -> _T:
         """Do ``work`` in a transaction; what it returns is durable. Raises what it raises, and ``StoreError``.
 
-        Inside ``writing`` it is a part of that transaction.
+        It may be undone and done again before that: what it does elsewhere, ``if_undone`` takes back. Inside
+        ``writing`` it is a part of that transaction.
         """
         if self._committer is None or self in _INSIDE.get():
             with self.writing():
@@ -152,11 +153,14 @@ class Database:
                 self._db.waiting = None
 
     def alone(self, work: Callable[[], _T]) -> _T:
-        """Inside ``writing``: ``work`` whole or not at all, whatever becomes of the rest of the transaction."""
+        """Inside ``writing``: ``work`` whole or not at all, whatever becomes of the rest of the transaction.
+
+        Raises what it raises, and ``StoreError``.
+        """
         self._db.execute("SAVEPOINT work")
         known = len(self._if_undone)
         try:
-            with self._in_order():
+            with _said(), self._in_order():
                 result = work()
             self._db.execute("RELEASE SAVEPOINT work")
         except BaseException:
@@ -181,9 +185,13 @@ class Database:
         try:
             yield
         except Exception:
-            if self._together is not None:
-                self._db.look()
+            self.look()
             raise
+
+    def look(self) -> None:
+        """Inside ``writing``: raises what shows at its end otherwise, of statements whose outcome is not known yet."""
+        if self._together is not None:
+            self._db.look()
 
     @contextmanager
     def writing(self, *, wait: bool = True) -> Iterator[None]:
@@ -206,7 +214,8 @@ class Database:
                 except BaseException:
                     self._undo(0)
                     if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
+                        with suppress(StoreError):  # of a connection that broke nothing is kept
+                            self._db.execute("ROLLBACK")
                     raise
 
     def _must(self, sql: str, values: tuple[object, ...], otherwise: Exception) -> None:
@@ -285,11 +294,8 @@ class Database:
     @contextmanager
     def _locked(self, *, wait: bool = True) -> Iterator[None]:
         """The connection, for the work of this context alone, which may ask for it again."""
-        with self._mine(wait=wait):
-            try:
-                yield
-            except sqlite3.Error as error:
-                raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+        with self._mine(wait=wait), _said():
+            yield
 
     @contextmanager
     def _mine(self, *, wait: bool) -> Iterator[None]:
@@ -318,9 +324,8 @@ class Database:
             return
         db = self._readers.take(wait=WAITING.get() is None)
         try:
-            yield db
-        except sqlite3.Error as error:
-            raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
+            with _said():
+                yield db
         finally:
             self._readers.give(db)
 
@@ -346,6 +351,15 @@ class Database:
         assert self._loop_reads is not None
         rows: list[Any] = self._loop_reads.run((sql, values), waiting)
         return rows
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """SQLite's errors as ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"the issuer store refused: {type(error).__name__}") from error
 
 
 def audit_reason(reason: str) -> str:

@@ -3,8 +3,9 @@
 Whoever comes while nobody writes does so at once, for himself and for all who come before he begins; the next of those
 who came meanwhile leads the next commit. So a lone request waits for no other thread, and many wait for one disk write.
 
-Each piece of work runs in a savepoint of its own, so that one that fails takes nothing of the others with it; nobody
-hears that his is done before the commit that holds it is durable. If that fails, all of them failed.
+If any of it fails, all is undone and done again, each piece in a savepoint of its own, so that one that fails takes
+nothing of the others with it. Nobody hears that his is done before the commit that holds it is durable. If that fails,
+all of them failed.
 """
 
 from __future__ import annotations
@@ -137,16 +138,40 @@ def commit_together(database: Database, jobs: Sequence[Job[_Work]], *, wait: boo
     Raises ``BusyError``, where nobody is to ``wait``, while somebody else writes; nothing was done then.
     """
     try:
-        with database.writing(wait=wait):
-            for job in jobs:
-                try:
-                    job.result = job.work() if len(jobs) == 1 else database.alone(job.work)
-                except BaseException as error:
-                    if len(jobs) == 1 or (isinstance(error, BusyError) and not wait):
-                        raise
-                    job.error = error
+        if not _all_done(database, jobs, wait=wait):
+            _each_done(database, jobs, wait=wait)
     except BaseException as error:
         if isinstance(error, BusyError) and not wait:
             raise
         for job in jobs:  # the commit failed for all of them: each hears of it
             job.error = job.error or error
+
+
+def _all_done(database: Database, jobs: Sequence[Job[_Work]], *, wait: bool) -> bool:
+    """Whether nothing went wrong in any of them, which is the rule, and then costs no savepoints. If not, and it is not
+    known who must not take the others with him, all of it is undone.
+    """
+    at_end = False
+    try:
+        with database.writing(wait=wait):
+            for job in jobs:
+                job.result = job.work()
+            if len(jobs) > 1:
+                database.look()
+            at_end = True
+    except Exception as error:
+        if at_end or len(jobs) == 1 or (isinstance(error, BusyError) and not wait):
+            raise
+        return False
+    return True
+
+
+def _each_done(database: Database, jobs: Sequence[Job[_Work]], *, wait: bool) -> None:
+    with database.writing(wait=wait):
+        for job in jobs:
+            try:
+                job.result = database.alone(job.work)
+            except BaseException as error:
+                if isinstance(error, BusyError) and not wait:
+                    raise
+                job.error = error

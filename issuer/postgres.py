@@ -129,14 +129,19 @@ class PostgresConnection:
         if sql.startswith("ROLLBACK"):
             self._put = []  # of this savepoint, all of it: at its end nothing is left over
         else:
-            self.look()
+            self._look_if_asked()
             if self._put:
                 return self._sent([Statement.of(sql)])[-1]
         self._first.append(Statement.of(sql))
         return None
 
     def look(self) -> None:
-        """Send what was put, if somebody wants to know what came of it. Raises as ``put`` says."""
+        """See what came of all that was put. Raises as ``put`` says."""
+        if self._put:
+            self._sent([])
+
+    def _look_if_asked(self) -> None:
+        """What shows by itself with the next statement can wait for it."""
         if any(otherwise is not None for _, otherwise in self._put):
             self._sent([])
 
@@ -144,7 +149,7 @@ class PostgresConnection:
         if sql == "ROLLBACK":
             self._first, self._put = [], []
         else:
-            self.look()
+            self._look_if_asked()
         self._inside = False
         if not self._begun and not self._put:  # the server has heard of nothing
             self._first = []

@@ -381,6 +381,53 @@ def test_a_value_that_cannot_be_written_is_its_own_works_fault(store: IssuerStor
     assert [row["name"] for row in rows] == ["a", "b", "c", "d"]
 
 
+@pytest.mark.parametrize("fails", ["python", "must", "database", "put"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_of_many_in_one_commit_who_fails_is_undone_alone(store: IssuerStore, fails: str, place: int) -> None:
+    undone: list[str] = []
+
+    def work(name: str, bad: bool) -> str:
+        store.if_undone(lambda: undone.append(name))
+        store.log(1_000, name)
+        if bad and fails == "python":
+            raise ValueError(name)
+        if bad and fails == "must":
+            store._must("UPDATE meta SET value = value WHERE name = ?", ("not there",), ValueError(name))
+        if bad and fails == "database":
+            store._db.execute("INSERT INTO changed VALUES (?, ?, ?)", (77, 1, 1))  # there is no such list
+        if bad and fails == "put":
+            store._put("INSERT INTO changed VALUES (?, ?, ?)", (77, 1, 1))
+        return f"done {name}"
+
+    jobs = [Job(lambda number=number: work(f"n-{number}", number == place)) for number in range(3)]
+    commit_together(store, jobs)
+    others = [number for number in range(3) if number != place]
+    assert isinstance(jobs[place].error, ValueError if fails in ("python", "must") else StoreError)
+    assert [jobs[number].error for number in others] == [None, None]
+    assert [jobs[number].result for number in others] == [f"done n-{number}" for number in others]
+    assert [line["event"] for line in store.audit()] == [f"n-{number}" for number in others]
+    assert undone.count(f"n-{place}") == 2, "undone with all of them, and then alone"
+    assert all(undone.count(f"n-{number}") <= 1 for number in others)
+
+
+def test_a_commit_that_is_refused_for_many_is_not_tried_again(store: IssuerStore) -> None:
+    with store.writing():
+        deferred = "REFERENCES lists (number) DEFERRABLE INITIALLY DEFERRED"
+        store._db.execute(f"CREATE TABLE late (number {'INTEGER' if store._together is None else 'BIGINT'} {deferred})")
+    done: list[str] = []
+
+    def work(name: str, number: int | None) -> None:
+        done.append(name)
+        store.log(1_000, name)
+        store._put("INSERT INTO late VALUES (?)", (number,))
+
+    jobs = [Job(lambda: work("good", None)), Job(lambda: work("bad", 77))]
+    commit_together(store, jobs)  # it might have come to pass: what is asked again finds out
+    assert done == ["good", "bad"]
+    assert [type(one.error) for one in jobs] == [StoreError, StoreError]
+    assert store.audit() == []
+
+
 @pytest.mark.parametrize("copies", [1, 2, 16, 17, 63, 100])
 def test_free_places_for_so_many_copies(store: IssuerStore, copies: int) -> None:
     assert store.free_places(2, copies) == []
