@@ -78,7 +78,9 @@ class LoopBatches(Generic[_W]):
     def run(self, work: _W, waiting: Waiting) -> Any:
         """The job's result. Raises its error, and ``StoreError``."""
         loop = asyncio.get_running_loop()
-        batch = self._batches.setdefault(loop, _Batch())
+        batch = self._batches.get(loop)
+        if batch is None:
+            batch = self._batches[loop] = _Batch()
         job, done = Job(work), loop.create_future()
         batch.jobs.append((job, done))
         if not batch.busy:
