@@ -171,6 +171,13 @@ def path_of(target: str | Path) -> Path:
     return Path(str(target).removeprefix("sqlite:///"))
 
 
+class _InMemory(sqlite3.Connection):
+    """Of what is in memory nothing is left to close properly: who forgets it is not warned (CPython 3.13)."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def _open(path: Path | None) -> sqlite3.Connection:
     try:
         return sqlite3.connect(
@@ -178,6 +185,7 @@ def _open(path: Path | None) -> sqlite3.Connection:
             timeout=_BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
+            factory=_InMemory if path is None else sqlite3.Connection,
         )
     except sqlite3.Error as error:
         raise StoreError("the issuer store cannot be opened") from error

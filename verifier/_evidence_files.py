@@ -53,10 +53,15 @@ class EvidenceFiles:
             path = folder / DATABASE
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-            write_ahead(self._db)
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA secure_delete = ON")
-            self._db.executescript(_SCHEMA)
+        try:
+            with self._translated():
+                write_ahead(self._db)
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute("PRAGMA secure_delete = ON")
+                self._db.executescript(_SCHEMA)
+        except StoreError:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""

@@ -142,6 +142,14 @@ class SqliteRequestStore:
         self._errors = sqlite3.Error
         with self._translated():
             self._db = sqlite3.connect(Path(path), timeout=5, isolation_level=None, check_same_thread=False)
+        try:
+            self._bring_up()
+        except StoreError:
+            self._db.close()
+            raise
+
+    def _bring_up(self) -> None:
+        with self._translated():
             write_ahead(self._db)
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)

@@ -65,6 +65,7 @@ def test_one_command_serves_an_invented_town_and_ends_in_good_order(tmp_path, mo
     assert (tmp_path / "development-issuer" / "issuer.db").stat().st_mode & 0o077 == 0
     assert (tmp_path / "development-issuer" / "operator-token").stat().st_mode & 0o077 == 0
     assert "operator-token" in told
+    assert "Password of development-issuer: development" in told
     monkeypatch.chdir(tmp_path)
     ended = run("issuer", "serve", "--development", "--port", "1")
     assert ended.exit_code == 4

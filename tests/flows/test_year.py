@@ -7,6 +7,7 @@ no product code; and everything the year is about really came up in it.
 from __future__ import annotations
 
 import ast
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,7 @@ BRANCHES = [
 
 # One test: the year is lived once, whichever way tests are shared among processes.
 def test_a_year(tmp_path):
-    with serving(tmp_path / "ministry/published") as server:
-        year = Year(tmp_path, server, seed=SEED)
+    with serving(tmp_path / "ministry/published") as server, closing(Year(tmp_path, server, seed=SEED)) as year:
         for _ in range(DAYS):
             year.live()
     assert year.mismatches == []

@@ -277,6 +277,10 @@ def _announce(run: Run, settings: IssuerServerSettings, types: frozenset[str], r
         )
         if settings.home is not None and (settings.home / _TOKEN_FILE).exists():
             shown.print(f"{run.text('운영자 토큰', 'Operator token')}: {settings.home / _TOKEN_FILE}")
+        if settings.home is not None and (settings.home / _MARK).exists():
+            # Who tries the rest of the commands on this folder is asked for it.
+            password = _PASSWORD.decode()
+            shown.print(run.text(f"{settings.home}의 암호: {password}", f"Password of {settings.home}: {password}"))
     if not settings.admin_tokens:
         shown.print(
             run.text("admin_tokens가 없어 운영 화면을 닫아 둡니다", "no admin_tokens: the operators' pages are shut")

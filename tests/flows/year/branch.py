@@ -81,11 +81,15 @@ class Terminal:
 
     def restart(self) -> None:
         """The power was out."""
-        if isinstance(self.requests, SqliteRequestStore):
-            self.requests.close()
+        self.close()
         self.requests = self._open_requests()
         self.verifier = None
         self._load()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if isinstance(self.requests, SqliteRequestStore):
+            self.requests.close()
 
     def _open_requests(self) -> SqliteRequestStore | MemoryRequestStore:
         return SqliteRequestStore(self._home / "requests.db") if self._durable else MemoryRequestStore()

@@ -92,6 +92,13 @@ class World:
         self.sticks: list[tuple[Path, Publication]] = []
         self.own: liar.Files | None = None
 
+    def close(self) -> None:
+        """Let go of the files."""
+        for agency in self.agencies.values():
+            agency.store.close()
+        for terminal in self.terminals.values():
+            terminal.close()
+
     @property
     def midnight(self) -> dt.datetime:
         return START + self.day * DAY
