@@ -12,6 +12,7 @@ from vcred import PresentationRequest, qr
 from vcred.keys import SoftwareSigner
 from vcred.testing import World
 from vcred.testing.world import ISSUER_ID
+from wallet import Wallet
 
 ROOT = Path(__file__).parents[2]
 ONLINE = ROOT / "docs" / "protocols.md"
@@ -65,7 +66,9 @@ def hidden(tmp_path, monkeypatch):
     names["show_qr"] = lambda uri: scan(names, world, uri)
     names["scanned_offer"] = world.issuer.offer("resident.personal", subject="sample", at=world.at)
     names["scanned_request"] = world.request("bank.address-change").to_uri()
-    return names
+    yield names
+    if isinstance(wallet := names.get("wallet"), Wallet):
+        wallet.store.close()
 
 
 def scan(names, world, uri):

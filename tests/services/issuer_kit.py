@@ -114,16 +114,28 @@ class Service:
         self.store = ServiceStore(target)
         profile = IssuerProfile(id=ISSUER, signer=CITY.key, chain=(CITY.leaf,), copies=2)
         issuer = Issuer(profile, records=SampleRecords(CATALOG), catalog=CATALOG, store=self.store)
-        self.app = create_app(
-            self.settings, issuer=issuer, store=self.store, http=NoNetwork(), clock=clock, card_reader=card_reader
-        )
+        try:
+            self.app = create_app(
+                self.settings, issuer=issuer, store=self.store, http=NoNetwork(), clock=clock, card_reader=card_reader
+            )
+        except BaseException:
+            self.store.close()
+            raise
         self.parts: Parts = self.app.state.parts
+        self._others: list[Service] = []
+        self._closed = False
 
     def again(self, **settings: Any) -> Service:
-        return Service(self.target, self.folder, self.clock, **(self._given | settings))
+        """It is closed with this one."""
+        self._others.append(Service(self.target, self.folder, self.clock, **(self._given | settings)))
+        return self._others[-1]
 
     def close(self) -> None:
-        self.store.close()
+        for other in self._others:
+            other.close()
+        if not self._closed:
+            self._closed = True
+            self.store.close()
 
     def send(self, method: str, path: str, **what: Any) -> httpx.Response:
         """One request. ``path`` is below the host, or a whole address."""

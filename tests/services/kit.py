@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 HOST = "localhost"
 
+_CRITICAL = x509.BasicConstraints | x509.KeyUsage
+_USES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
 
 class TestAuthority:
     """A certificate authority for TLS between services of one test run: ``file`` is what clients trust."""
@@ -39,7 +45,9 @@ class TestAuthority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vcred test authority")])
         constraints = x509.BasicConstraints(ca=True, path_length=0)
-        self._certificate = self._signed(self._name, self._key, (constraints,))
+        # CPython 3.13 checks strictly (RFC 5280 section 4.2.1.3): an authority says that it signs certificates.
+        signs = x509.KeyUsage(**dict.fromkeys(_USES, False) | {"key_cert_sign": True})
+        self._certificate = self._signed(self._name, self._key, (constraints, signs))
         self.file = folder / "authority.pem"
         self.file.write_bytes(self._certificate.public_bytes(Encoding.PEM))
 
@@ -74,7 +82,7 @@ class TestAuthority:
         )
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         for extension in (*extensions, identifier, x509.SubjectKeyIdentifier.from_public_key(key.public_key())):
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+            builder = builder.add_extension(extension, critical=isinstance(extension, _CRITICAL))
         return builder.sign(self._key, hashes.SHA256())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -112,7 +113,7 @@ def test_who_reads_the_database_finds_no_code_and_no_link(serve, tmp_path, clock
     service = Service(str(tmp_path / "read.db"), tmp_path, clock, admin_tokens=ADMIN)
     made = order(service)
     service.close()
-    with sqlite3.connect(tmp_path / "read.db") as database:
+    with closing(sqlite3.connect(tmp_path / "read.db")) as database:
         dump = "\n".join(database.iterdump()).encode()
     code = made["offer"]["grants"]["urn:ietf:params:oauth:grant-type:pre-authorized_code"]["pre-authorized_code"]
     name = parse_qs(urlsplit(made["uri"]).query)["credential_offer_uri"][0].rpartition("/")[2]

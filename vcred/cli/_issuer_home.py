@@ -324,11 +324,11 @@ def opened(
     """The issuer of the folder. ``signs`` is what this command signs, "certificates" or "lists", with a key opened."""
     from issuer import Issuer
     from vcred.catalog import Catalog
-    from vcred.cli._records import source
+    from vcred.cli._records import opened as opened_records
 
     profile = profile_of(folder, signs=signs, password_file=password_file)
-    with store_of(folder) as store:
-        yield Issuer(profile, records=source(records), catalog=Catalog.builtin(), store=store)
+    with store_of(folder) as store, opened_records(records) as source:
+        yield Issuer(profile, records=source, catalog=Catalog.builtin(), store=store)
 
 
 @contextmanager

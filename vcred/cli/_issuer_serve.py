@@ -123,6 +123,7 @@ def _serve(run: Run, settings: IssuerServerSettings, password_file: Path | None)
     from issuer.server.app import create_app
     from issuer.server.store import ServiceStore
     from vcred.catalog import Catalog
+    from vcred.cli._records import opened, source_of
     from vcred.outgoing import Outgoing
     from vcred.serving import run_workers
     from vcred.serving import serve as run_server
@@ -144,16 +145,15 @@ def _serve(run: Run, settings: IssuerServerSettings, password_file: Path | None)
         settings = settings.model_copy(update={"names": dict(home.settings(folder).name)})
     target = str(folder / home.STORE) if settings.database is None else settings.database.get_secret_value()
     http = Outgoing(_reach(settings))
-    _source(records, http)  # what is wrong with it is said before a password is asked for
+    source_of(records, http=http)  # what is wrong with it is said before a password is asked for
     profile = home.profile_of(folder, password_file=password_file, password=password)
     identity = None if settings.id_login is None else reader_identity(settings.id_login)
 
     def work(place: socket.socket | None) -> None:
-        source = _source(records, http)
         reader = None
         if settings.id_login is not None and identity is not None:
             reader = card_reader(settings.id_login, identity, development=settings.development)
-        with ServiceStore(target) as store:
+        with ServiceStore(target) as store, opened(records, http=http) as source:
             app = create_app(
                 settings,
                 issuer=Issuer(profile, records=source, catalog=Catalog.builtin(), store=store),
@@ -247,12 +247,6 @@ def _with_operator(settings: IssuerServerSettings) -> IssuerServerSettings:
     return settings.model_copy(update={"admin_tokens": {"developer": token}})
 
 
-def _source(records: str, http: Any) -> RecordSource:
-    from vcred.cli._records import source
-
-    return source(records, http=http)
-
-
 def _announce(run: Run, settings: IssuerServerSettings, types: frozenset[str], records: str) -> None:
     """Where everything is."""
     from vcred.cli._show import console, table
@@ -306,7 +300,7 @@ def check_records(run: Run, *, records: str, subject: str | None, codes: tuple[s
 
     from issuer.sources import lint_mapping
     from vcred.catalog import Catalog
-    from vcred.cli._records import source
+    from vcred.cli._records import opened
     from vcred.outgoing import Outgoing, Reach
 
     catalog = Catalog.builtin()
@@ -314,14 +308,15 @@ def check_records(run: Run, *, records: str, subject: str | None, codes: tuple[s
         for one in wrong:
             click.echo(one, err=True)
         raise Failure(run.text(f"고칠 것 {len(wrong)}개", f"to put right: {len(wrong)}"), kind="lint", found=wrong)
-    opened = source(records, http=Outgoing(Reach.development()))
-    check = getattr(opened, "check", None)
-    if check is not None:
-        check()
-    if subject is None:
-        run.report({"found": []}, lambda console: console.print(run.text("문제 없음", "nothing wrong"), style="green"))
-        return
-    facts = [_tried(run, opened, catalog[code], subject, show=show) for code in (codes or catalog)]
+    with opened(records, http=Outgoing(Reach.development())) as source:
+        check = getattr(source, "check", None)
+        if check is not None:
+            check()
+        if subject is None:
+            fine = run.text("문제 없음", "nothing wrong")
+            run.report({"found": []}, lambda console: console.print(fine, style="green"))
+            return
+        facts = [_tried(run, source, catalog[code], subject, show=show) for code in (codes or catalog)]
     if not codes:
         facts = [one for one in facts if one["problem"] != _NOT_HERE]
     _report(run, facts, asked=bool(codes))

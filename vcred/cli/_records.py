@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,13 @@ from vcred.cli._files import MAX_FILE, read
 from vcred.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from issuer import RecordSource
     from vcred.outgoing import Http
 
-__all__ = ["JsonRecords", "NoRecords", "source"]
+__all__ = ["JsonRecords", "NoRecords", "opened", "source_of"]
 
 
 class JsonRecords:
@@ -49,7 +50,19 @@ class NoRecords:
         raise RecordError("this command has no registry")
 
 
-def source(records: Path | str | None, *, http: Http | None = None) -> RecordSource:
+@contextmanager
+def opened(records: Path | str | None, *, http: Http | None = None) -> Iterator[RecordSource]:
+    """As ``source_of``; in the end it is closed, if that can be done to it."""
+    found = source_of(records, http=http)
+    try:
+        yield found
+    finally:
+        close = getattr(found, "close", None)
+        if close is not None:
+            close()
+
+
+def source_of(records: Path | str | None, *, http: Http | None = None) -> RecordSource:
     """The registry that ``--records`` names. ``http`` is for one behind an HTTP interface. Raises ``RecordError`` for a
     file that is not there, ``SettingsError`` for a mapping that is wrong.
     """
