@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from issuer.group_commit import Job
     from vcred._waiting import Waiting
 
-__all__ = ["Readers", "Statement"]
+__all__ = ["Query", "Readers"]
 
-Statement: TypeAlias = tuple[str, tuple[object, ...]]
+Query: TypeAlias = tuple[str, tuple[object, ...]]
 """A statement that reads, and its values."""
 
 _NUMBER: Final = 4
@@ -64,7 +64,7 @@ class Readers:
         else:
             db.close()
 
-    def read(self, jobs: Sequence[Job[Statement]]) -> None:
+    def read(self, jobs: Sequence[Job[Query]]) -> None:
         """The rows of each, by one way to the server and back."""
         try:
             db = self.take()
@@ -77,7 +77,7 @@ class Readers:
         finally:
             self.give(db)
 
-    def _read(self, jobs: Sequence[Job[Statement]], db: Any) -> None:
+    def _read(self, jobs: Sequence[Job[Query]], db: Any) -> None:
         try:
             for job, rows in zip(jobs, db.read([job.work for job in jobs]), strict=True):
                 job.result = rows
@@ -91,7 +91,7 @@ class Readers:
             for job in jobs:
                 job.error = error
 
-    def read_waiting(self, jobs: Sequence[Job[Statement]], waiting: Waiting) -> None:
+    def read_waiting(self, jobs: Sequence[Job[Query]], waiting: Waiting) -> None:
         """As ``read``, in a loop that does other things meanwhile. Raises ``BusyError`` where no connection is open."""
         try:
             db = self._free.get(block=False)

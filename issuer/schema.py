@@ -13,7 +13,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from vcred._sqlite import write_ahead
+from vcred._sqlite import made_ready, write_ahead
 from vcred.errors import StoreError
 
 __all__ = ["SCHEMA", "VERSION", "connect", "is_file", "open_database", "open_reader", "path_of"]
@@ -144,20 +144,17 @@ def connect(path: Path | None) -> sqlite3.Connection:
         raise StoreError("the issuer store cannot be opened") from error
     db = _open(path)
     try:
-        db.row_factory = sqlite3.Row
-        _check_version(db)
-        write_ahead(db)
-        settings = ("synchronous = FULL", "secure_delete = ON", f"cache_size = -{_CACHE_KIB}")
-        for pragma in (*settings, f"wal_autocheckpoint = {_LOG_PAGES}"):
-            db.execute(f"PRAGMA {pragma}")
-        _bring_up(db)
-        db.execute("PRAGMA foreign_keys = ON")
+        with made_ready(db):
+            db.row_factory = sqlite3.Row
+            _check_version(db)
+            write_ahead(db)
+            settings = ("synchronous = FULL", "secure_delete = ON", f"cache_size = -{_CACHE_KIB}")
+            for pragma in (*settings, f"wal_autocheckpoint = {_LOG_PAGES}"):
+                db.execute(f"PRAGMA {pragma}")
+            _bring_up(db)
+            db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error as error:
-        db.close()
         raise StoreError("the issuer store cannot be read") from error
-    except StoreError:
-        db.close()
-        raise
     return db
 
 

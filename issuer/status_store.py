@@ -43,11 +43,11 @@ VALID, REVOKED, SUSPENDED = 0, 1, 2
 
 LIST_SIZE: Final = 1_000_000
 _DRAWS: Final = 64
+"""Half full at most: that this many draws all meet taken places happens once in 10^19."""
 _AHEAD: Final = 8
 """Places that are looked at for one copy: in a list that is half full, one in 256 times all of them are taken."""
 _AT_ONCE, _COPIES = 64, 16
 """Places that are looked at together (SQLite takes 500) for so many copies."""
-"""Half full at most: that this many draws all meet taken places happens once in 10^19."""
 
 _BITSTRING: Final = "bitstring "
 """In ``meta``, with the number of a list that credentials name as a W3C bitstring."""

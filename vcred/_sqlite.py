@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from threading import Event
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-__all__ = ["write_ahead"]
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+__all__ = ["made_ready", "write_ahead"]
 
 _PAUSE: Final = 50
 """Milliseconds."""
@@ -15,6 +20,16 @@ class _Executes(Protocol):
     """A connection, or a cursor, of ``sqlite3``."""
 
     def execute(self, statement: str, /) -> Any: ...
+
+
+@contextmanager
+def made_ready(db: sqlite3.Connection) -> Iterator[None]:
+    """Inside, a connection that was opened is made ready; where that fails, it is let go of."""
+    try:
+        yield
+    except BaseException:
+        db.close()
+        raise
 
 
 def write_ahead(db: _Executes) -> None:

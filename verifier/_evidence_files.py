@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from vcred._sqlite import write_ahead
+from vcred._sqlite import made_ready, write_ahead
 from vcred.errors import Locked, MalformedError, StoreError
 from verifier.evidence import Entry, Kind, digest
 
@@ -53,15 +53,11 @@ class EvidenceFiles:
             path = folder / DATABASE
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-        try:
-            with self._translated():
+            with made_ready(self._db):
                 write_ahead(self._db)
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("PRAGMA secure_delete = ON")
                 self._db.executescript(_SCHEMA)
-        except StoreError:
-            self._db.close()
-            raise
 
     def close(self) -> None:
         """Close the database."""

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-from vcred._sqlite import write_ahead
+from vcred._sqlite import made_ready, write_ahead
 from vcred.errors import Locked, StoreError
 
 if TYPE_CHECKING:
@@ -142,20 +142,14 @@ class SqliteRequestStore:
         self._errors = sqlite3.Error
         with self._translated():
             self._db = sqlite3.connect(Path(path), timeout=5, isolation_level=None, check_same_thread=False)
-        try:
-            self._bring_up()
-        except StoreError:
-            self._db.close()
-            raise
-
-    def _bring_up(self) -> None:
-        with self._translated():
-            write_ahead(self._db)
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
-        with self._transaction() as db:
-            if not any(row[1] == "response_key" for row in db.execute("PRAGMA table_info(requests)")):
-                db.execute("ALTER TABLE requests ADD COLUMN response_key BLOB")
+        with made_ready(self._db):
+            with self._translated():
+                write_ahead(self._db)
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.executescript(_SCHEMA)
+            with self._transaction() as db:
+                if not any(row[1] == "response_key" for row in db.execute("PRAGMA table_info(requests)")):
+                    db.execute("ALTER TABLE requests ADD COLUMN response_key BLOB")
 
     def close(self) -> None:
         """Close the file."""

@@ -14,6 +14,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vcred._sqlite import made_ready
 from vcred.errors import Locked, StoreError
 from vcred.reasons import ReasonCode
 from wallet._crypto import Secret
@@ -69,14 +70,11 @@ def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-    try:
+    with made_ready(db):
         # Exclusive before WAL: then SQLite keeps no shared-memory file, which a full disk could not grow.
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             db.execute(f"PRAGMA {pragma}").fetchone()
         db.execute("PRAGMA trusted_schema=OFF")
-    except sqlite3.Error:
-        db.close()
-        raise
     return db
 
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.desk import AT as DESK_AT
 from tests.desk import Desk, asked, codes
 from tests.trust_town import AT, CITY, DAY, NOW, Town, refusal, resolve
+from tests.x509_kit import key_usage
 from vcred.errors import BundleSignature, RefusedError, TrustError
 from vcred.keys import SoftwareSigner
 from vcred.reasons import Outcome, ReasonCode
@@ -49,9 +50,7 @@ def bundle(town: Town) -> TrustBundle:
 
 
 def usage(**on):
-    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    names += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
-    return x509.KeyUsage(**{name: on.get(name, False) for name in names})
+    return key_usage(*(name for name, has in on.items() if has))
 
 
 def leaf(  # one parameter per thing a hostile certificate may get wrong

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.trust_town import AT, CITY, DAY, NOW, Town, refusal
+from tests.x509_kit import key_usage
 from vcred.errors import TrustError
 from vcred.keys import SoftwareSigner
 from vcred.trust import CertificateProfile, Purpose, Withdrawal, WithdrawalReason, verify_chain, x509_hash
@@ -28,12 +29,6 @@ DS, READER = "1.0.18013.5.1.2", "1.0.18013.5.1.6"
 TLS, TIME_STAMPS = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.8"
 ALTERNATIVE = x509.IssuerAlternativeName([x509.UniformResourceIdentifier("https://abroad.example")])
 VECTORS = Path(os.environ.get("VCRED_VECTORS", Path(__file__).parents[3] / "shared" / "vectors"))
-
-
-def usage(*on):
-    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    names += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
-    return x509.KeyUsage(**{name: name in on for name in names})
 
 
 class Authority:
@@ -63,7 +58,7 @@ class Authority:
             .not_valid_before(more.get("start", AT - 100 * DAY))
             .not_valid_after(more.get("end", AT + 100 * DAY))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(usage(*uses), critical=True)
+            .add_extension(key_usage(*uses), critical=True)
         )
         names = [*map(x509.UniformResourceIdentifier, uris), *map(x509.DNSName, hosts)]
         if names:

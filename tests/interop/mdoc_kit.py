@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.interop.kit import ISSUER, VCT, signer
+from tests.x509_kit import key_usage
 from vcred.formats.mdoc import Mdoc
 from vcred.trust import Purpose, build_root, build_signer
 
@@ -53,7 +54,7 @@ class Authority:
         return self._sign(
             self._start(self.root_key, "IACA", at, days=400)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
+            .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
         )
 
     def _document_signer(self, at: datetime) -> bytes:
@@ -61,7 +62,7 @@ class Authority:
         signs = x509.ExtendedKeyUsage([x509.ObjectIdentifier("1.0.18013.5.1.2")])
         return self._sign(
             self._start(self.key, "signer", at, days=300)
-            .add_extension(_usage("digital_signature"), critical=True)
+            .add_extension(key_usage("digital_signature"), critical=True)
             .add_extension(signs, critical=True)
             .add_extension(there, critical=False)
         )
@@ -90,11 +91,3 @@ def _name(text: str) -> x509.Name:
     return x509.Name(
         [x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "KR"), x509.NameAttribute(x509.NameOID.COMMON_NAME, text)]
     )
-
-
-def _usage(*names: str) -> x509.KeyUsage:
-    all_names = (
-        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-        "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-    )  # fmt: skip
-    return x509.KeyUsage(**{name: name in names for name in all_names})

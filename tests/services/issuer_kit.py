@@ -122,20 +122,12 @@ class Service:
             self.store.close()
             raise
         self.parts: Parts = self.app.state.parts
-        self._others: list[Service] = []
-        self._closed = False
 
     def again(self, **settings: Any) -> Service:
-        """It is closed with this one."""
-        self._others.append(Service(self.target, self.folder, self.clock, **(self._given | settings)))
-        return self._others[-1]
+        return Service(self.target, self.folder, self.clock, **(self._given | settings))
 
     def close(self) -> None:
-        for other in self._others:
-            other.close()
-        if not self._closed:
-            self._closed = True
-            self.store.close()
+        self.store.close()
 
     def send(self, method: str, path: str, **what: Any) -> httpx.Response:
         """One request. ``path`` is below the host, or a whole address."""

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.x509_kit import key_usage
 from vcred.outgoing import Outgoing, Reach
 from vcred.serving import Tls
 from vcred.serving.run import server_config
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 HOST = "localhost"
 
 _CRITICAL = x509.BasicConstraints | x509.KeyUsage
-_USES = (
-    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
-    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
-)
 
 
 class TestAuthority:
@@ -46,8 +43,7 @@ class TestAuthority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vcred test authority")])
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         # CPython 3.13 checks strictly (RFC 5280 section 4.2.1.3): an authority says that it signs certificates.
-        signs = x509.KeyUsage(**dict.fromkeys(_USES, False) | {"key_cert_sign": True})
-        self._certificate = self._signed(self._name, self._key, (constraints, signs))
+        self._certificate = self._signed(self._name, self._key, (constraints, key_usage("key_cert_sign")))
         self.file = folder / "authority.pem"
         self.file.write_bytes(self._certificate.public_bytes(Encoding.PEM))
 

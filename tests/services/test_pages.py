@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from contextlib import closing
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -309,11 +310,12 @@ def test_op_wrong_tokens_are_counted_and_survive_a_restart(service):
     for _ in range(service.settings.wrong_guesses):
         operator.get("/operator")
         assert operator.send("POST", "/garam/operator/login", data={"token": "x" * 40}).status_code == 403
-    again = Browser(service.again())
-    assert again.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 403
-    assert "vcred_operator" not in again.cookies
-    service.clock.forward(minutes=2)
-    assert again.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 303
+    with closing(service.again()) as other:
+        again = Browser(other)
+        assert again.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 403
+        assert "vcred_operator" not in again.cookies
+        service.clock.forward(minutes=2)
+        assert again.send("POST", "/garam/operator/login", data={"token": TOKEN}).status_code == 303
 
 
 def test_op_a_minute_of_wrong_tokens_begins_with_the_first_of_them(service):

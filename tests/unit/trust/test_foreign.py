@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.trust_town import AT, DAY, refusal
+from tests.x509_kit import key_usage
 from vcred.errors import MalformedError
 from vcred.keys import PublicKey
 from vcred.trust.foreign import MAX_FOREIGN_BYTES, key_identifier, read_foreign, signer_key, subject_values
@@ -23,9 +24,7 @@ def name(text):
 
 
 def usage(*, certify):
-    names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign")
-    others = dict.fromkeys((*names, "encipher_only", "decipher_only"), False)
-    return x509.KeyUsage(digital_signature=not certify, key_cert_sign=certify, **others)
+    return key_usage("key_cert_sign" if certify else "digital_signature")
 
 
 def certificate(key, subject, issuer, issuer_key, *, ca=False, key_usage=None, digest=None, end=AT + DAY) -> bytes:

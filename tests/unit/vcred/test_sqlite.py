@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from issuer.store import IssuerStore
-from vcred._sqlite import write_ahead
+from vcred._sqlite import made_ready, write_ahead
 from verifier.requests import SqliteRequestStore
 
 
@@ -42,3 +42,11 @@ def test_who_waits_his_turn_keeps_his_timeout(tmp_path):
     with closing(sqlite3.connect(tmp_path / "a.db", timeout=7, isolation_level=None)) as db:
         write_ahead(db)
         assert db.execute("PRAGMA busy_timeout").fetchone() == (7_000,)
+
+
+def test_a_connection_that_cannot_be_made_ready_is_let_go_of(tmp_path):
+    db = sqlite3.connect(tmp_path / "any.db")
+    with pytest.raises(ValueError, match="not ready"), made_ready(db):
+        raise ValueError("not ready")
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        db.execute("SELECT 1")
